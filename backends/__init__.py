@@ -1,0 +1,1 @@
+"""What runs a model: usable without the web interface, and knows nothing of it."""

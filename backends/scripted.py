@@ -1,0 +1,196 @@
+"""A backend that answers from a script: for tests, and for looking at the page without a model.
+
+Its tokens are words with the space before them, so counts are easy to reckon by hand; its template is
+`<role>content</role>` with one token for each tag.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from backends.errors import EngineClosed, EngineFailed, PromptTooLong, SamovarError
+from backends.sampling import knobs
+from backends.values import (
+    Capabilities,
+    ChatPrompt,
+    Done,
+    Encoded,
+    Event,
+    FinishReason,
+    ModelInfo,
+    Progress,
+    Prompt,
+    Request,
+    TextDelta,
+    Timings,
+    Usage,
+)
+
+_PIECE = re.compile(r"<\w+>|</\w+>|\s*[^\s<]+|\s+|<")
+ECHO = "You said: "
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What to answer: `replies` in turn (the last one repeats), each piece after `delay` seconds.
+
+    A `SamovarError` among the replies is raised after half of the previous reply's words, as a dying engine would;
+    a callable gets the request and returns the reply.
+    """
+
+    replies: Sequence[str | SamovarError | Callable[[Request], str]] = ()
+    delay: float = 0.0
+    window: int = 8192
+    prefill_delay: float = 0.0
+    name: str = "scripted"
+
+
+class ScriptedBackend:
+    """The `Backend` over a `Script`. `requests` keeps what was asked, for tests to look at."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.script = script or Script()
+        self.requests: list[Request] = []
+        self._vocabulary: dict[str, int] = {}
+        self._pieces: list[str] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    @property
+    def info(self) -> ModelInfo:
+        """A model that is nothing but its script."""
+        name, window = self.script.name, self.script.window
+        return ModelInfo(name, f"scripted-{name}", "scripted-words", window, window, "tags", architecture="script")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Every knob is accepted; `max_tokens`, `stop` and `seed` are obeyed, the others shape nothing here."""
+        return Capabilities(knobs=frozenset(knobs()))
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """See `Backend.encode`."""
+        if not isinstance(prompt, ChatPrompt):
+            return Encoded(self.tokenize(prompt.text))
+        tokens: list[int] = []
+        ends: list[int] = []
+        for message in prompt.messages:
+            tokens += [self._id(f"<{message.role}>"), *self.tokenize(message.content)]
+            ends.append(len(tokens))
+            tokens.append(self._id(f"</{message.role}>"))
+        tokens += [self._id(f"<{prompt.speaker}>"), *self.tokenize(prompt.prefix)]
+        return Encoded(tuple(tokens), tuple(ends))
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """See `Backend.tokenize`."""
+        return tuple(self._id(piece) for piece in _PIECE.findall(text))
+
+    def detokenize(self, tokens: tuple[int, ...]) -> str:
+        """See `Backend.detokenize`."""
+        return "".join(self._pieces[token] for token in tokens)
+
+    def start(self, request: Request) -> ScriptedGeneration:
+        """See `Backend.start`."""
+        if self._closed.is_set():
+            raise EngineClosed
+        size = len(self.encode(request.prompt).tokens)
+        if size >= self.script.window:
+            raise PromptTooLong(tokens=size, window=self.script.window)
+        with self._lock:
+            turn = len(self.requests)
+            self.requests.append(request)
+        return ScriptedGeneration(self, request, turn, size)
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._closed.set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed.is_set()
+
+    def _id(self, piece: str) -> int:
+        with self._lock:
+            if piece not in self._vocabulary:
+                self._vocabulary[piece] = len(self._pieces)
+                self._pieces.append(piece)
+            return self._vocabulary[piece]
+
+
+class ScriptedGeneration:
+    """See `Generation`."""
+
+    def __init__(self, backend: ScriptedBackend, request: Request, turn: int, prompt_tokens: int) -> None:
+        self._backend, self._request, self._turn = backend, request, turn
+        self._prompt_tokens = prompt_tokens
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """See `Generation.cancel`."""
+        self._cancelled.set()
+
+    def __iter__(self) -> Iterator[Event]:
+        """See `Generation.__iter__`."""
+        script, began = self._backend.script, time.monotonic()
+        for done in range(0, self._prompt_tokens + 1, max(1, self._prompt_tokens // 4)):
+            yield Progress(done, self._prompt_tokens)
+            if self._wait(script.prefill_delay / 4):
+                break
+        reading = time.monotonic() - began
+        written = 0
+        reason: FinishReason = "stop"
+        for piece in self._pieces():
+            if self._wait(script.delay):
+                reason = "cancelled"
+                break
+            if written == (self._request.sampling.max_tokens or self._room()):
+                reason = "length"
+                break
+            written += 1
+            yield TextDelta(piece, 1)
+        usage = Usage(self._prompt_tokens, 0, written)
+        timings = Timings(0.0, reading, time.monotonic() - began - reading)
+        if self._cancelled.is_set():
+            reason = "cancelled"
+        yield Done(reason, usage, timings, max(0, self._request.sampling.seed))
+
+    def _room(self) -> int:
+        return self._backend.script.window - self._prompt_tokens
+
+    def _wait(self, seconds: float) -> bool:
+        if seconds:
+            self._cancelled.wait(seconds)
+        if self._backend.closed:
+            raise EngineClosed
+        return self._cancelled.is_set()
+
+    def _pieces(self) -> Iterator[str]:
+        reply = self._reply()
+        if isinstance(reply, SamovarError):
+            yield from ("Half", " a", " reply")
+            raise reply
+        for text in self._request.sampling.stop:
+            reply = reply.partition(text)[0]
+        yield from _PIECE.findall(reply)
+
+    def _reply(self) -> str | SamovarError:
+        replies = self._backend.script.replies
+        if not replies:
+            return ECHO + self._last_words()
+        reply = replies[min(self._turn, len(replies) - 1)]
+        if isinstance(reply, SamovarError | str):
+            return reply
+        try:
+            return reply(self._request)
+        except Exception as error:
+            raise EngineFailed(reason=str(error)) from error
+
+    def _last_words(self) -> str:
+        prompt = self._request.prompt
+        if not isinstance(prompt, ChatPrompt):
+            return prompt.text
+        return next((m.content for m in reversed(prompt.messages) if m.role == "user"), "")
