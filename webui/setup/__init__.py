@@ -1,0 +1,1 @@
+"""How Samovar comes onto a machine. Standard library only: it runs before anything is installed."""
