@@ -127,8 +127,7 @@ def _install_packages(place: Place, extras: Sequence[str]) -> None:
     asked = [name for name in project["dependencies"] if not name.startswith(install.PACKAGE)]
     for extra in extras:
         asked += project["optional-dependencies"][extra]
-    lock = str(place.root / "requirements.lock")
-    run(say("packages"), [*_pip(place), "--constraint", lock, *asked], place.log, os.environ)
+    run(say("packages"), [*_pip(place), *asked], place.log, os.environ)
 
 
 def _install_engine(place: Place, version: str) -> None:
@@ -145,15 +144,15 @@ def _install_engine(place: Place, version: str) -> None:
     if hint:
         raise SetupFailed(say("compiler", hint=hint))
     install.remove(place.venv)
-    command = [*_pip(place), "--no-deps", "--verbose", package]
+    command = [*_pip(place), "--verbose", package]
     run(say("build", minutes=install.build_minutes()), command, place.log, install.build_environment(os.environ))
     _check_engine(place)
 
 
 def _try_wheel(place: Place, tag: str, package: str) -> bool:
     install.remove(place.venv)
-    options = ["--no-deps", "--only-binary", ":all:", "--timeout", "10", "--retries", "1"]
-    command = [*_pip(place), *options, "--index-url", install.index_url(tag), package]
+    options = ["--only-binary", install.PACKAGE, "--timeout", "10", "--retries", "1"]
+    command = [*_pip(place), *options, "--extra-index-url", install.index_url(tag), package]
     try:
         run(say("wheel", tag=tag), command, place.log, os.environ)
         _check_engine(place)
@@ -168,4 +167,5 @@ def _check_engine(place: Place) -> None:
 
 
 def _pip(place: Place) -> list[str]:
-    return [str(place.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    options = ["--no-input", "--disable-pip-version-check", "--constraint", str(place.root / "requirements.lock")]
+    return [str(place.python), "-m", "pip", "install", *options]
