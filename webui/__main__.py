@@ -1,0 +1,62 @@
+"""`python -m webui`: read the settings, open everything, serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.errors import SamovarError
+from backends.models import starter
+from backends.models.library import Library
+from webui.flags import BadSetting
+from webui.history.store import History
+from webui.network import check_port
+from webui.services import open_services
+from webui.settings import Settings
+from webui.surroundings import language
+from webui.ui import i18n
+from webui.ui.feed import Feed
+from webui.ui.views import Views
+
+LAST_MODEL_SETTING = "model"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve; returns the exit code. What cannot be used is told in one sentence, in the reader's language."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.from_args(argv, os.environ)
+        check_port(settings.address, settings.port)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        history = History(settings.database)
+    except BadSetting as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SamovarError as error:
+        print(i18n.error(error.code, error.details, language(os.environ)), file=sys.stderr)
+        return 1
+    services = open_services(settings, history, lambda history, live: Feed(history, live, Views()))
+    if model := first_model(settings, history):
+        services.loader.switch(model)
+    # Importing Gradio takes two seconds; the model loads meanwhile.
+    from webui.server import serve
+
+    return serve(services)
+
+
+def first_model(settings: Settings, history: History) -> str:
+    """Return the model to begin with: the one asked for, else the last one used, else one that is there."""
+    if settings.model:
+        return settings.model
+    last = str(history.setting(1, LAST_MODEL_SETTING, ""))
+    if last and (Path(last).exists() or "/" not in last):
+        return last
+    found = [str(model.path) for model in Library(settings.models_dir).models() if not model.error]
+    return next((path for path in found if starter.FILE_NAME not in path), found[0] if found else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,259 @@
+"""One running generation, owned by the server and not by a browser tab.
+
+A job has a thread of its own that takes the events from the engine; its text goes to the pages through the live
+channel and about once a second into the history. Closing the page changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from backends.base import Backend, Generation
+from backends.errors import EngineFailed, SamovarError
+from backends.values import Done, Progress, Queued, ReasoningDelta, Request, Speaker, TextDelta
+from webui.dialogue import Made, State
+
+DRAFT_SECONDS = 1.0
+
+Phase = Literal["loading", "queued", "reading", "writing"]
+Prepare = Callable[["Job"], tuple[Backend, Request]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a job is doing: `place` in the queue, or `done` of `total` prompt tokens."""
+
+    phase: Phase = "loading"
+    place: int = 0
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended. `text` and `reasoning` are whole, what was there before it included."""
+
+    state: State
+    text: str
+    reasoning: str
+    made: Made
+
+
+class Watcher(Protocol):
+    """Who is told what a job does; called from the job's thread."""
+
+    def began(self, job: Job) -> None:
+        """Tell that the job was accepted."""
+
+    def moved(self, job: Job) -> None:
+        """Tell that `job.status` changed."""
+
+    def wrote(self, job: Job) -> None:
+        """Tell that there is more text; said again only after `job.take` was called."""
+
+    def draft(self, job: Job, text: str, reasoning: str) -> None:
+        """Keep the text so far."""
+
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """Keep the outcome; the chat stays busy until this returns."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Tell that the job is over; its chat is free again."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A generation for a chat (`chat` None: an impersonation before there is one) that `page` of `account` asked for.
+
+    `message` is the reply being written, None for Impersonate. `base` is the text that is there already.
+    """
+
+    account: int
+    page: str
+    chat: int | None
+    speaker: Speaker
+    message: int | None = None
+    base: str = ""
+    base_reasoning: str = ""
+    made: Made = field(default_factory=Made)
+    status: Status = field(default_factory=Status)
+    tokens: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _text: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _fresh: deque[tuple[str, bool]] = field(default_factory=deque)
+    _told: bool = False
+    _generation: Generation | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole text so far."""
+        return self.base + "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The whole thinking so far."""
+        return self.base_reasoning + "".join(self._reasoning)
+
+    def stop(self) -> None:
+        """Ask the job to end, within one token; what was written is kept."""
+        self.stopping.set()
+        if self._generation is not None:
+            self._generation.cancel()
+
+    def take(self) -> list[tuple[str, bool]]:
+        """Return the pieces that came since the last call, as (text, is reasoning)."""
+        self._told = False
+        taken = []
+        while self._fresh:
+            taken.append(self._fresh.popleft())
+        return taken
+
+    def _write(self, text: str, reasoning: bool, tokens: int) -> bool:
+        """Keep a piece; return whether the watcher has to be told."""
+        self.tokens += tokens
+        if not text:
+            return False
+        (self._reasoning if reasoning else self._text).append(text)
+        self._fresh.append((text, reasoning))
+        told, self._told = self._told, True
+        return not told
+
+
+class Jobs:
+    """All running jobs: at most one for each chat, and one impersonation for each page without a chat."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._running: dict[object, Job] = {}
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._saved: dict[Job, int] = {}
+        self._saver = threading.Thread(target=self._save_drafts, name="drafts", daemon=True)
+        self._saver.start()
+
+    def start(self, job: Job, prepare: Prepare) -> bool:
+        """Run a job in a thread of its own; False if its chat is busy.
+
+        `prepare` runs there: it waits for the model and returns it with the request.
+        """
+        with self._lock:
+            if self._closing.is_set() or _slot(job) in self._running:
+                return False
+            self._running[_slot(job)] = job
+            thread = threading.Thread(target=self._run, args=(job, prepare), name=f"job {_slot(job)}", daemon=True)
+            self._threads.add(thread)
+        self._watcher.began(job)
+        thread.start()
+        return True
+
+    def of_chat(self, chat: int | None) -> Job | None:
+        """Return the job that runs in a chat."""
+        return self._running.get(chat) if chat is not None else None
+
+    def of_page(self, account: int, page: str) -> Job | None:
+        """Return the job that runs on a page that has no chat yet."""
+        return self._running.get((account, page))
+
+    def busy_chats(self) -> frozenset[int]:
+        """Return the ids of the chats in which a job runs."""
+        with self._lock:
+            return frozenset(slot for slot in self._running if isinstance(slot, int))
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Stop all jobs, keeping what was written, and wait for their ends."""
+        self._closing.set()
+        with self._lock:
+            jobs, threads = list(self._running.values()), list(self._threads)
+        for job in jobs:
+            job.stop()
+        deadline = time.monotonic() + seconds
+        for thread in [*threads, self._saver]:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, job: Job, prepare: Prepare) -> None:
+        try:
+            state, made = self._consume(job, prepare)
+        except SamovarError as error:
+            details = {name: str(value) for name, value in error.details.items()}
+            state, made = "failed", replace(job.made, error=error.code, error_details=details)
+        except Exception as error:
+            log.exception("a job failed")
+            failure = EngineFailed(reason=str(error) or type(error).__name__)
+            state, made = "failed", replace(job.made, error=failure.code, error_details={"reason": str(error)})
+        outcome = Outcome(state, job.text, job.reasoning, made)
+        try:
+            self._watcher.keep(job, outcome)
+        except Exception:
+            log.exception("the end of a job could not be kept")
+        with self._lock:
+            self._running.pop(_slot(job), None)
+            self._saved.pop(job, None)
+            self._threads.discard(threading.current_thread())
+        self._watcher.ended(job, outcome)
+
+    def _consume(self, job: Job, prepare: Prepare) -> tuple[State, Made]:
+        backend, request = prepare(job)
+        job.made = replace(
+            job.made,
+            model=backend.info.name,
+            fingerprint=backend.info.fingerprint,
+            sampling=request.sampling.difference(),
+        )
+        generation = backend.start(request)
+        job._generation = generation
+        if job.stopping.is_set():
+            generation.cancel()
+        for event in generation:
+            match event:
+                case TextDelta(text, tokens):
+                    self._text(job, text, False, tokens)
+                case ReasoningDelta(text, tokens):
+                    self._text(job, text, True, tokens)
+                case Progress(done, total):
+                    self._move(job, Status("reading", done=done, total=total))
+                case Queued(place):
+                    self._move(job, Status("queued", place=place))
+                case Done(reason, usage, timings, seed):
+                    state: State = "stopped" if reason == "cancelled" else "length" if reason == "length" else "done"
+                    return state, replace(job.made, seed=seed, usage=usage, timings=timings)
+        raise EngineFailed(reason="the generation ended without a word")
+
+    def _text(self, job: Job, text: str, reasoning: bool, tokens: int) -> None:
+        if job.status.phase != "writing":
+            self._move(job, Status("writing"))
+        if job._write(text, reasoning, tokens):
+            self._watcher.wrote(job)
+
+    def _move(self, job: Job, status: Status) -> None:
+        if job.status != status:
+            job.status = status
+            self._watcher.moved(job)
+
+    def _save_drafts(self) -> None:
+        while not self._closing.wait(DRAFT_SECONDS):
+            with self._lock:
+                jobs = [job for job in self._running.values() if job.tokens > self._saved.get(job, 0)]
+            for job in jobs:
+                tokens = job.tokens
+                try:
+                    self._watcher.draft(job, job.text, job.reasoning)
+                except Exception:
+                    log.exception("a draft could not be saved")
+                    continue
+                with self._lock:
+                    if _slot(job) in self._running:
+                        self._saved[job] = tokens
+
+
+def _slot(job: Job) -> Any:
+    return job.chat if job.chat is not None else (job.account, job.page)

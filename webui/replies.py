@@ -1,0 +1,174 @@
+"""Asking the model for text: send, regenerate, continue, impersonate, edit, stop.
+
+Every command returns at once; the text is written by a job. A new version is a sibling of the old one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import replace
+
+from backends.base import Backend
+from backends.sampling import SamplingParams
+from backends.values import Request, Speaker
+from webui.audience import Audience
+from webui.chats import Actor, Chats, ids_of, last_of, node_of
+from webui.dialogue import Dialogue, Node
+from webui.errors import ChatBusy, NothingToDo
+from webui.history.store import History
+from webui.jobs import Job, Jobs
+from webui.levers import Levers
+from webui.loader import Loader
+from webui.prompts import Prompts
+
+TITLE_LENGTH = 60
+SYSTEM_SETTING = "system"
+"""The key of the setting that holds what new chats tell the model first."""
+
+
+class Replies:
+    """The commands that start or end jobs. Every one raises `NotFound` for a chat of somebody else."""
+
+    def __init__(self, history: History, loader: Loader, prompts: Prompts, audience: Audience, jobs: Jobs,
+                 chats: Chats) -> None:  # fmt: skip
+        self._history, self._loader, self._prompts = history, loader, prompts
+        self._audience, self._jobs, self._chats = audience, jobs, chats
+
+    def send(self, actor: Actor, chat_id: int | None, text: str, levers: Levers) -> int:
+        """Add a message of the person's and ask for a reply; without text, ask for a reply to what is there.
+
+        Returns the chat's id, a new one for `chat_id` None. Raises `PromptTooLong` before anything is kept.
+        """
+        if chat_id is None:
+            return self._send_first(actor, text, levers)
+        with self._chats.turn(actor, chat_id) as dialogue:
+            if not text.strip():
+                last_of(dialogue)
+            self._check_fits(actor, self._history.chat(actor.account, chat_id).system, dialogue, text, levers)
+            parent = dialogue.tip
+            if text.strip():
+                parent = self._history.add_message(actor.account, chat_id, parent, "user", text).id
+            self._reply(actor, chat_id, parent, levers, dialogue)
+        return chat_id
+
+    def regenerate(self, actor: Actor, chat_id: int, levers: Levers, message: int | None = None) -> None:
+        """Ask for another version of a reply (of the last one by default), with a new seed."""
+        fresh = replace(levers, sampling=dataclasses.replace(levers.sampling, seed=-1))
+        with self._chats.turn(actor, chat_id) as dialogue:
+            node = last_of(dialogue) if message is None else node_of(dialogue, message)
+            parent = node.id if node.role == "user" else node.parent
+            system = self._history.chat(actor.account, chat_id).system
+            self._check_fits(actor, system, Dialogue(dialogue.nodes, parent), "", levers)
+            self._reply(actor, chat_id, parent, fresh, dialogue)
+
+    def continue_(self, actor: Actor, chat_id: int, levers: Levers, message: int | None = None) -> None:
+        """Let a reply go on from its last character, in the same message.
+
+        A reply that others were built upon is left as it is: a copy of it goes on, as another version.
+        """
+        with self._chats.turn(actor, chat_id) as dialogue:
+            node = last_of(dialogue) if message is None else node_of(dialogue, message)
+            if node.role != "assistant":
+                raise NothingToDo(reason="no_reply")
+            if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
+                node = self._history.add_message(
+                    actor.account, chat_id, node.parent, "assistant", node.content, reasoning=node.reasoning
+                )
+            elif dialogue.tip != node.id:
+                self._history.set_tip(actor.account, chat_id, node.id)
+            self._write(actor, chat_id, node, levers, dialogue)
+
+    def edit(self, actor: Actor, chat_id: int, message: int, text: str, levers: Levers | None) -> None:
+        """Put a new version beside a message; with `levers`, ask for a reply to it when it is the person's."""
+        if not text.strip():
+            raise NothingToDo(reason="empty")
+        with self._chats.turn(actor, chat_id) as dialogue:
+            node = node_of(dialogue, message)
+            if levers is None or node.role != "user":
+                self._history.add_message(actor.account, chat_id, node.parent, node.role, text)
+                after = self._history.dialogue(actor.account, chat_id)
+                self._audience.path_changed(actor.account, chat_id, ids_of(dialogue), after)
+                self._audience.meter_changed(actor.account, chat_id)
+                return
+            system = self._history.chat(actor.account, chat_id).system
+            self._check_fits(actor, system, Dialogue(dialogue.nodes, node.parent), text, levers)
+            added = self._history.add_message(actor.account, chat_id, node.parent, "user", text)
+            self._reply(actor, chat_id, added.id, levers, dialogue)
+
+    def impersonate(self, actor: Actor, chat_id: int | None, draft: str, levers: Levers) -> None:
+        """Let the model write the person's next message into the input box of this page, after `draft`."""
+        if chat_id is None:
+            self._impersonate(actor, None, self._new_system(actor), (), draft, levers)
+            return
+        with self._chats.turn(actor, chat_id) as dialogue:
+            system = self._history.chat(actor.account, chat_id).system
+            self._impersonate(actor, chat_id, system, dialogue.path, draft, levers)
+
+    def stop(self, actor: Actor, chat_id: int | None) -> None:
+        """End the generation of this page's chat; what was written is kept."""
+        job = self._jobs.of_page(actor.account, actor.page)
+        if chat_id is not None:
+            self._history.chat(actor.account, chat_id)
+            job = self._jobs.of_chat(chat_id) or job
+        if job is not None:
+            job.stop()
+
+    def _send_first(self, actor: Actor, text: str, levers: Levers) -> int:
+        if not text.strip():
+            raise NothingToDo(reason="empty")
+        system, empty = self._new_system(actor), Dialogue({}, None)
+        self._check_fits(actor, system, empty, text, levers)
+        chat = self._history.create_chat(actor.account, title_of(text), system)
+        message = self._history.add_message(actor.account, chat.id, None, "user", text)
+        self._reply(actor, chat.id, message.id, levers, empty)
+        self._audience.opened(actor.account, actor.page, chat.id)
+        return chat.id
+
+    def _impersonate(self, actor: Actor, chat_id: int | None, system: str, path: tuple[Node, ...], draft: str,
+                     levers: Levers) -> None:  # fmt: skip
+        job = Job(actor.account, actor.page, chat_id, "user", base=draft)
+        self._start(job, lambda backend: self._request(backend, actor, system, path, "user", draft, levers.sampling))
+
+    def _new_system(self, actor: Actor) -> str:
+        return str(self._history.setting(actor.account, SYSTEM_SETTING, ""))
+
+    def _check_fits(self, actor: Actor, system: str, dialogue: Dialogue, text: str, levers: Levers) -> None:
+        """Refuse what cannot fit while the person's text is still in the input box (once a model is loaded)."""
+        if (backend := self._loader.backend) is not None:
+            path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
+            self._prompts.fit(backend, actor.account, system, path, "assistant", levers.start_with, levers.sampling)
+
+    def _reply(self, actor: Actor, chat_id: int, parent: int | None, levers: Levers, before: Dialogue) -> None:
+        start = levers.start_with
+        node = self._history.add_message(actor.account, chat_id, parent, "assistant", start, state="writing")
+        self._write(actor, chat_id, node, levers, before)
+
+    def _write(self, actor: Actor, chat_id: int, node: Node, levers: Levers, before: Dialogue) -> None:
+        self._history.begin_draft(node.id)
+        dialogue = self._history.dialogue(actor.account, chat_id)
+        path, system = Dialogue(dialogue.nodes, node.parent).path, self._history.chat(actor.account, chat_id).system
+        job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning)
+        self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
+        self._start(job, lambda backend: self._request(
+            backend, actor, system, path, "assistant", node.content, levers.sampling))  # fmt: skip
+        self._audience.chat_changed(actor.account, chat_id)
+
+    def _start(self, job: Job, request: Callable[[Backend], Request]) -> None:
+        def prepare(job: Job) -> tuple[Backend, Request]:
+            backend = self._loader.wait(job.stopping)
+            return backend, request(backend)
+
+        if not self._jobs.start(job, prepare):
+            raise ChatBusy
+
+    def _request(self, backend: Backend, actor: Actor, system: str, path: tuple[Node, ...], speaker: Speaker,
+                 prefix: str, sampling: SamplingParams) -> Request:  # fmt: skip
+        fitted = self._prompts.fit(backend, actor.account, system, path, speaker, prefix, sampling)
+        return Request(fitted.prompt, sampling, user=str(actor.account))
+
+
+def title_of(text: str) -> str:
+    """Return the title of a chat that begins with `text`: its first words."""
+    words = " ".join(text[: 4 * TITLE_LENGTH].split())
+    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -1,0 +1,104 @@
+"""The long-lived objects, made once and passed down; no module holds state of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from backends.base import Backend
+from backends.errors import SamovarError
+from backends.registry import BackendOptions, open_backend
+from webui.audience import Audience
+from webui.chats import Chats
+from webui.history.store import History
+from webui.jobs import Jobs
+from webui.keeper import Keeper
+from webui.levers import Levers, read_levers
+from webui.live import Live
+from webui.loader import Loader, LoaderState, Stage
+from webui.presets import Presets
+from webui.prompts import Prompts
+from webui.replies import Replies
+from webui.settings import Settings
+
+SHIPPED_PRESETS = Path(__file__).resolve().parent.parent / "presets"
+FIRST_PRESET = "balanced"
+
+log = logging.getLogger(__name__)
+
+
+class Telling(Audience):
+    """An audience that is told of the model, too, and learns of the jobs once they are there."""
+
+    jobs: Jobs | None
+
+    def model_changed(self, state: LoaderState) -> None:
+        """Tell that the model is loading, ready, failed or gone."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the pages and the API work with."""
+
+    settings: Settings
+    history: History
+    live: Live
+    loader: Loader
+    prompts: Prompts
+    jobs: Jobs
+    chats: Chats
+    replies: Replies
+
+    def presets(self, account: int) -> Presets:
+        """Return the presets that an account sees: those that ship, and its own."""
+        return Presets(SHIPPED_PRESETS, self.settings.presets_dir / str(account))
+
+    def levers(self, account: int) -> Levers:
+        """Return what an account has set; at first the preset "Balanced"."""
+        return read_levers(self.history, account, self._first_levers(account))
+
+    def close(self) -> None:
+        """Stop the jobs, keeping what they wrote, and unload the model."""
+        self.jobs.close()
+        self.loader.close()
+        self.history.close()
+
+    def _first_levers(self, account: int) -> Levers:
+        try:
+            return Levers(self.presets(account).load(FIRST_PRESET).sampling, preset=FIRST_PRESET)
+        except SamovarError:
+            log.exception("the preset %s cannot be read", FIRST_PRESET)
+            return Levers()
+
+
+def open_services(settings: Settings, history: History, make_audience: Callable[[History, Live], Telling],
+                  opener: Callable[..., Backend] | None = None) -> Services:  # fmt: skip
+    """Make everything and mark the replies that a killed server left unfinished. No model is loaded yet."""
+    live = Live()
+    audience = make_audience(history, live)
+    loader = Loader(opener or partial(_open, settings), audience.model_changed)
+    jobs = Jobs(Keeper(history, audience))
+    audience.jobs = jobs
+    chats = Chats(history, audience, jobs)
+    prompts = Prompts(history)
+    replies = Replies(history, loader, prompts, audience, jobs, chats)
+    history.mark_cut()
+    return Services(settings, history, live, loader, prompts, jobs, chats, replies)
+
+
+def _open(settings: Settings, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
+    """Open a model as the settings say; `progress` is told of download and loading."""
+    options = BackendOptions(
+        backend=settings.backend,
+        ctx=settings.ctx,
+        threads=settings.threads,
+        gpu_layers=settings.gpu_layers,
+        parallel=settings.parallel,
+        template=settings.template,
+        models=settings.models_dir,
+        progress=progress,
+    )
+    return open_backend(reference, options)

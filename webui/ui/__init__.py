@@ -1,0 +1,1 @@
+"""What a person sees: the page, its words, and the patches that keep it true."""

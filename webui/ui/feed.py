@@ -1,0 +1,177 @@
+"""The `Audience` made of pages: turns what changed into patches on the live channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from webui.dialogue import Dialogue
+from webui.errors import NotFound
+from webui.history.store import History
+from webui.jobs import Job, Jobs
+from webui.live import ALL_PAGES, Live, Patch, Subscription, account_topic, chat_topic, page_topic
+from webui.loader import LoaderState
+from webui.ui import i18n, views
+from webui.ui.markdown import MarkdownStream
+from webui.ui.views import Views
+
+_WHOLE_PATH = 40
+"""A change of more messages than this is sent as a new transcript."""
+
+
+@dataclass
+class _Writing:
+    """The page's side of a reply being written. Used by the event loop's thread alone."""
+
+    stream: MarkdownStream = field(default_factory=MarkdownStream)
+    closed: list[str] = field(default_factory=list)
+    open: str = ""
+    text: str = ""
+    reasoning: str = ""
+
+    def feed(self, pieces: list[tuple[str, bool]]) -> None:
+        fresh = "".join(text for text, reasoning in pieces if not reasoning)
+        self.reasoning += "".join(text for text, reasoning in pieces if reasoning)
+        if fresh:
+            self.text += fresh
+            closed, self.open = self.stream.feed(fresh)
+            self.closed += closed
+
+
+class Feed:
+    """See `Audience`; `jobs` is given after the fact, as the jobs report to this."""
+
+    def __init__(self, history: History, live: Live, shown: Views) -> None:
+        self._history, self._live, self.views = history, live, shown
+        self._writing: dict[Job, _Writing] = {}
+        self.jobs: Jobs | None = None
+
+    def chat_changed(self, account: int, chat: int) -> None:
+        """See `Audience.chat_changed`."""
+
+        def build(_: Subscription) -> Patch | None:
+            try:
+                value = self._history.chat(account, chat)
+            except NotFound:
+                return None
+            return {"kind": "chat", **views.chat(value, self._job(chat) is not None)}
+
+        self._live.publish(account_topic(account), ("chat", chat), build)
+
+    def chat_gone(self, account: int, chat: int) -> None:
+        """See `Audience.chat_gone`."""
+        self._live.publish(account_topic(account), ("chat", chat), lambda _: {"kind": "chat-gone", "id": chat})
+
+    def path_changed(self, account: int, chat: int, before: tuple[int, ...], after: Dialogue) -> None:
+        """See `Audience.path_changed`."""
+        ids = [node.id for node in after.path]
+        gone = [at for at in before if at not in set(ids)]
+        fresh = [at for at in ids if at not in set(before)]
+        if len(gone) + len(fresh) > _WHOLE_PATH:
+            self._live.publish(chat_topic(chat), ("dialogue",), lambda page: self._whole(page, account, chat))
+            return
+        for message in gone:
+            self._live.publish(chat_topic(chat), ("article", message), lambda _, at=message: {"kind": "gone", "id": at})
+        for message in fresh:
+            self.message_changed(account, chat, message)
+
+    def message_changed(self, account: int, chat: int, message: int) -> None:
+        """See `Audience.message_changed`."""
+
+        def build(page: Subscription) -> list[Patch] | None:
+            dialogue = self._history.dialogue(account, chat)
+            ids = [node.id for node in dialogue.path]
+            if message not in ids:
+                return None
+            at = ids.index(message)
+            article = self.views.article(dialogue, dialogue.nodes[message], page.language)
+            page.blocks_sent.pop(message, None)
+            patch = {"kind": "article", "article": article, "after": ids[at - 1] if at else None}
+            return [patch, *self.writing(page, chat)]
+
+        self._live.publish(chat_topic(chat), ("article", message), build)
+
+    def status_changed(self, job: Job) -> None:
+        """See `Audience.status_changed`."""
+        if job.chat is not None:
+            chat = job.chat
+            self._live.publish(chat_topic(chat), ("status",), lambda _: views.status(self._job(chat)))
+        else:
+            topic = page_topic(job.account, job.page)
+            self._live.publish(topic, ("status",), lambda _: views.status(self._page_job(job)))
+        if self._job(job.chat) is not job and self._page_job(job) is not job:
+            self._writing.pop(job, None)
+
+    def wrote(self, job: Job) -> None:
+        """See `Audience.wrote`."""
+        if job.message is None:
+            self._live.publish(page_topic(job.account, job.page), ("input",), lambda page: _typed(job))
+        elif job.chat is not None:
+            chat = job.chat
+            self._live.publish(chat_topic(chat), ("writing", job.message), lambda page: self.writing(page, chat))
+
+    def writing(self, page: Subscription, chat: int) -> list[Patch]:
+        """Return what a page has yet to see of the reply that is being written in a chat."""
+        job = self._job(chat)
+        if job is None or job.message is None:
+            return []
+        seen = self._writing.get(job)
+        if seen is None:
+            seen = self._writing[job] = _Writing()
+            seen.feed([(job.base, False), (job.base_reasoning, True)])
+        seen.feed(job.take())
+        start = min(page.blocks_sent.get(job.message, 0), len(seen.closed))
+        page.blocks_sent[job.message] = len(seen.closed)
+        return [{
+            "kind": "writing", "id": job.message, "from": start, "closed": seen.closed[start:], "open": seen.open,
+            "tokens": job.tokens, "reasoning": seen.reasoning,
+        }]  # fmt: skip
+
+    def meter_changed(self, account: int, chat: int) -> None:
+        """See `Audience.meter_changed`."""
+        self._live.publish(chat_topic(chat), ("meter",), lambda page: page.measure())
+
+    def opened(self, account: int, page: str, chat: int) -> None:
+        """See `Audience.opened`."""
+        self._live.publish(page_topic(account, page), ("goto",), lambda _: {"kind": "goto", "chat": chat})
+
+    def input(self, account: int, page: str, text: str, mode: Literal["set", "append"]) -> None:
+        """See `Audience.input`."""
+        patch = {"kind": "input", "text": text, "mode": mode, "focus": True}
+        self._live.publish(page_topic(account, page), ("input",), lambda _: patch)
+
+    def notice(self, account: int, page: str, code: str, details: Mapping[str, Any] | None = None,
+               undo: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+        """See `Audience.notice`."""
+
+        def build(at: Subscription) -> Patch:
+            level, text = i18n.notice(code, details or {}, at.language)
+            return {"kind": "notice", "level": level, "text": text, "undo": dict(undo) if undo else None}
+
+        self._live.publish(page_topic(account, page), ("notice", code), build)
+
+    def model_changed(self, state: LoaderState) -> None:
+        """Tell every page what the loader is at."""
+
+        def build(page: Subscription) -> Patch:
+            page.measure()
+            return views.model(state, page.language)
+
+        self._live.publish(ALL_PAGES, ("model",), build)
+
+    def _whole(self, page: Subscription, account: int, chat: int) -> list[Patch]:
+        page.blocks_sent.clear()
+        value, dialogue = self._history.chat(account, chat), self._history.dialogue(account, chat)
+        return [self.views.dialogue(value, dialogue, page.language), *self.writing(page, chat)]
+
+    def _job(self, chat: int | None) -> Job | None:
+        return self.jobs.of_chat(chat) if self.jobs is not None else None
+
+    def _page_job(self, job: Job) -> Job | None:
+        return self.jobs.of_page(job.account, job.page) if self.jobs is not None else None
+
+
+def _typed(job: Job) -> Patch:
+    text = "".join(piece for piece, reasoning in job.take() if not reasoning)
+    return {"kind": "input", "text": text, "mode": "append", "focus": False}

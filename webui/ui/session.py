@@ -1,0 +1,179 @@
+"""One page's connection to `/live`: what it asks to see, and the frames that it gets.
+
+Page to server, as JSON: `{"watch": chat or null}` first and at each switch; `{"typing": text}` as the input box
+changes; `{"older": message}` for what is above a message; `{"search": text}` for the chat list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from backends.errors import SamovarError
+from webui.dialogue import Dialogue, Node
+from webui.errors import NotFound
+from webui.history.store import Chat
+from webui.live import Patch, Subscription, account_topic, page_topic
+from webui.replies import SYSTEM_SETTING
+from webui.services import Services
+from webui.ui import i18n, views
+from webui.ui.feed import Feed
+
+CHATS_SHOWN = 200
+HITS_SHOWN = 30
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Serves one WebSocket until it goes away."""
+
+    def __init__(self, services: Services, feed: Feed, socket: WebSocket, account: int, page: str, language: str) -> None:
+        self._services, self._feed, self._socket = services, feed, socket
+        self._page = Subscription(account, page, language)
+
+    async def run(self) -> None:
+        """Accept the socket and serve it; returns when the page is gone."""
+        await self._socket.accept()
+        self._services.live.follow(self._page)
+        tasks = [asyncio.create_task(work) for work in (self._page.run(self._send), self._listen(), self._measure())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (error := task.exception()) and not isinstance(error, WebSocketDisconnect | RuntimeError | OSError):
+                    log.error("a page's connection failed", exc_info=error)
+        finally:
+            self._services.live.leave(self._page)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(RuntimeError):
+                await self._socket.close()
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        await self._socket.send_text(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                asked = json.loads(await self._socket.receive_text())
+            except (ValueError, KeyError):
+                continue
+            if isinstance(asked, dict):
+                await self._obey(asked)
+
+    async def _obey(self, asked: dict[str, Any]) -> None:
+        match asked:
+            case {"watch": int() | None as chat}:
+                await self._watch(chat)
+            case {"typing": str() as text}:
+                self._page.draft = text
+                self._page.measure()
+            case {"older": int() as message}:
+                await self._answer("older", self._older, message)
+            case {"search": str() as text}:
+                await self._answer("found", self._found, text[:200])
+            case _:
+                log.debug("a page asked for something unknown: %.100r", asked)
+
+    async def _watch(self, chat: int | None) -> None:
+        live = self._services.live
+        live.leave(self._page)
+        self._page.hold()
+        try:
+            value, dialogue = await asyncio.to_thread(self._read, chat)
+        except NotFound as error:
+            value, dialogue = None, Dialogue({}, None)
+            notice = {"kind": "notice", "level": "error", "text": self._say(error), "undo": None}
+            self._page.put(page_topic(self._page.account, self._page.page), ("notice",), lambda _: notice)
+        self._page.chat = None if value is None else value.id
+        live.follow(self._page)
+        state = await asyncio.to_thread(self._state, value, dialogue)
+        self._page.begin([*state, *self._running(value)])
+        self._page.measure()
+
+    def _read(self, chat: int | None) -> tuple[Chat | None, Dialogue]:
+        if chat is None:
+            return None, Dialogue({}, None)
+        history, account = self._services.history, self._page.account
+        return history.chat(account, chat), history.dialogue(account, chat)
+
+    def _state(self, chat: Chat | None, dialogue: Dialogue) -> list[Patch]:
+        services, language = self._services, self._page.language
+        busy = services.jobs.busy_chats()
+        chats = services.history.chats(self._page.account, limit=CHATS_SHOWN)
+        rows = [views.chat(value, value.id in busy) for value in chats]
+        shown = self._feed.views.dialogue(chat, dialogue, language)
+        shown["system"] = services.history.setting(self._page.account, SYSTEM_SETTING, "") if chat is None else ""
+        return [
+            {"kind": "hello", "language": language, "account": {"id": self._page.account}},
+            views.model(services.loader.state, language),
+            {"kind": "chats", "list": rows, "more": len(rows) == CHATS_SHOWN},
+            shown,
+        ]
+
+    def _running(self, chat: Chat | None) -> list[Patch]:
+        """What is being written just now; belongs to the event loop's thread."""
+        jobs = self._services.jobs
+        if chat is None:
+            return [views.status(jobs.of_page(self._page.account, self._page.page))]
+        self._page.blocks_sent.clear()
+        job = jobs.of_chat(chat.id)
+        typed: list[Patch] = []
+        if job is not None and job.message is None and job.page == self._page.page:
+            job.take()
+            typed = [{"kind": "input", "text": job.text, "mode": "set", "focus": False}]
+        return [views.status(job), *self._feed.writing(self._page, chat.id), *typed]
+
+    async def _answer(self, name: str, make: Any, asked: Any) -> None:
+        try:
+            patch = await asyncio.to_thread(make, asked)
+        except NotFound:
+            return
+        self._page.put(account_topic(self._page.account), (name, asked), lambda _: patch)
+
+    def _older(self, before: int) -> Patch:
+        _, dialogue = self._read(self._page.chat)
+        return self._feed.views.older(dialogue, before, self._page.language)
+
+    def _found(self, text: str) -> Patch:
+        hits = self._services.history.search(self._page.account, text, HITS_SHOWN) if text.strip() else []
+        return {"kind": "found", "text": text, "list": [views.hit(hit) for hit in hits]}
+
+    async def _measure(self) -> None:
+        while True:
+            await self._page.measuring.wait()
+            self._page.measuring.clear()
+            patch = await asyncio.to_thread(self._meter)
+            if patch is not None:
+                self._page.put(account_topic(self._page.account), ("meter",), lambda _, made=patch: made)
+
+    def _meter(self) -> Patch | None:
+        """Measure what would be sent if the person sent now. Runs in a thread."""
+        backend, page = self._services.loader.backend, self._page
+        if backend is None:
+            return None
+        try:
+            chat, dialogue = self._read(page.chat)
+            system = chat.system if chat is not None else self._services.history.setting(page.account, SYSTEM_SETTING, "")
+            path, draft = dialogue.path, page.draft
+            if draft.strip():
+                path = (*path, Node(0, dialogue.tip, "user", draft))
+            levers = self._services.levers(page.account)
+            fitted = self._services.prompts.fit(
+                backend, page.account, str(system), path, "assistant", levers.start_with, levers.sampling
+            )
+            return views.meter(fitted, len(backend.tokenize(draft)) if draft.strip() else 0)
+        except NotFound:
+            return None
+        except SamovarError as error:
+            return views.meter_error(error, backend.info.window, page.language)
+
+    def _say(self, error: SamovarError) -> str:
+        return i18n.error(error.code, error.details, self._page.language)
+

@@ -1,0 +1,152 @@
+"""Values as the page wants them: articles, chats, meter, status, model. Plain dicts that go out as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from backends.errors import SamovarError
+from webui.dialogue import Dialogue, Made, Node
+from webui.history.store import Chat
+from webui.jobs import Job, Status
+from webui.loader import LoaderState
+from webui.prompts import Fitted
+from webui.ui import i18n, markdown
+
+TAIL = 60
+"""How many messages the page gets at first; earlier ones come when it asks."""
+
+_KEPT_RENDERINGS = 4096
+
+
+class Views:
+    """Makes the page's JSON; remembers the HTML of what was rendered."""
+
+    def __init__(self) -> None:
+        self._html: Callable[[str, str], str] = lru_cache(_KEPT_RENDERINGS)(_render)
+
+    def article(self, dialogue: Dialogue, node: Node, language: str) -> dict[str, Any]:
+        """Return one message. Of one that is being written the text is left out: it comes by `writing` patches."""
+        versions = dialogue.versions(node.id)
+        writing = node.state == "writing"
+        return {
+            "id": node.id,
+            "role": node.role,
+            "html": "" if writing else self._html(node.role, node.content),
+            "text": "" if writing else node.content,
+            "reasoning_html": self._html("assistant", node.reasoning) if node.reasoning and not writing else "",
+            "version": [versions.index(node.id) + 1, len(versions)],
+            "state": node.state,
+            "error": sentence(node.made, language),
+            "created": node.created,
+            "stats": stats(node.made),
+        }
+
+    def dialogue(self, chat: Chat | None, dialogue: Dialogue, language: str) -> dict[str, Any]:
+        """Return the patch that replaces the transcript."""
+        path = dialogue.path
+        return {
+            "kind": "dialogue",
+            "chat": None if chat is None else {"id": chat.id, "title": chat.title, "system": chat.system},
+            "articles": [self.article(dialogue, node, language) for node in path[-TAIL:]],
+            "older": len(path) > TAIL,
+        }
+
+    def older(self, dialogue: Dialogue, before: int, language: str) -> dict[str, Any]:
+        """Return the patch with the messages above the message `before`."""
+        ids = [node.id for node in dialogue.path]
+        at = ids.index(before) if before in ids else 0
+        first = max(0, at - TAIL)
+        articles = [self.article(dialogue, node, language) for node in dialogue.path[first:at]]
+        return {"kind": "older", "articles": articles, "older": first > 0}
+
+
+def sentence(made: Made | None, language: str) -> str:
+    """Return what went wrong with a reply, as a sentence; "" if nothing did."""
+    return i18n.error(made.error, made.error_details, language) if made is not None and made.error else ""
+
+
+def stats(made: Made | None) -> dict[str, Any] | None:
+    """Return the figures under a reply; speed in tokens per second, times in seconds."""
+    if made is None or made.usage is None or made.timings is None:
+        return None
+    written, decode = made.usage.completion_tokens, made.timings.decode
+    return {
+        "model": made.model,
+        "tokens": written,
+        # The first token comes with the prompt's reading, so the writing time holds one token less.
+        "speed": round((written - 1) / decode, 1) if written > 1 and decode > 0 else None,
+        "first_token": round(made.timings.first_token, 2),
+        "prompt": made.usage.prompt_tokens,
+        "cached": made.usage.cached_tokens,
+        "seed": made.seed,
+    }
+
+
+def chat(value: Chat, busy: bool) -> dict[str, Any]:
+    """Return one row of the chat list."""
+    return {"id": value.id, "title": value.title, "updated": value.updated, "busy": busy}
+
+
+def status(job: Job | None) -> dict[str, Any]:
+    """Return what happens in a chat."""
+    if job is None:
+        return {"kind": "status", "phase": "idle"}
+    now: Status = job.status
+    return {
+        "kind": "status",
+        "phase": now.phase,
+        "place": now.place,
+        "done": now.done,
+        "total": now.total,
+        "speaker": job.speaker,
+    }
+
+
+def meter(fitted: Fitted, draft: int) -> dict[str, Any]:
+    """Return how the window is filled; `draft` tokens of it are in the input box still."""
+    planned = fitted.plan
+    return {
+        "kind": "meter",
+        "used": planned.used,
+        "window": planned.window,
+        "reserve": planned.reserve,
+        "dropped": planned.dropped,
+        "first_inside": fitted.first if planned.dropped else None,
+        "draft": draft,
+        "error": "",
+    }
+
+
+def meter_error(error: SamovarError, window: int, language: str) -> dict[str, Any]:
+    """Return the meter of what cannot be sent; shows the numbers of the error where it has them."""
+    used = error.details.get("tokens", 0)
+    return {
+        "kind": "meter", "used": used, "window": window, "reserve": 0, "dropped": 0, "first_inside": None, "draft": 0,
+        "error": i18n.error(error.code, error.details, language),
+    }  # fmt: skip
+
+
+def model(state: LoaderState, language: str) -> dict[str, Any]:
+    """Return the state of the model."""
+    info = state.backend.info if state.backend is not None else None
+    capabilities = state.backend.capabilities if state.backend is not None else None
+    return {
+        "kind": "model",
+        "name": info.name if info is not None else state.reference,
+        "reference": state.reference,
+        "state": state.stage,
+        "progress": state.progress if state.stage in ("downloading", "loading") else None,
+        "window": info.window if info is not None else 0,
+        "trained_window": info.trained_window if info is not None else 0,
+        "template": info.template if info is not None else "",
+        "quantization": info.quantization if info is not None else "",
+        "error": i18n.error(state.error.code, state.error.details, language) if state.error is not None else "",
+        "knobs": sorted(capabilities.knobs) if capabilities is not None else None,
+        "reasons": dict(capabilities.reasons) if capabilities is not None else {},
+    }
+
+
+def _render(role: str, text: str) -> str:
+    return markdown.render_user(text) if role == "user" else markdown.render(text)
