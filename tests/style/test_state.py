@@ -10,11 +10,11 @@ import pytest
 from tests.style.source import ROOT, product_files, tree_of
 
 _MUTABLE_DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-_MUTABLE_CALLS = frozenset(
-    ("list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict", "ChainMap")
-    + ("WeakValueDictionary", "WeakKeyDictionary", "Queue", "SimpleQueue", "LifoQueue", "PriorityQueue")
-    + ("Lock", "RLock", "Condition", "Event", "Semaphore", "Thread", "ThreadPoolExecutor")
-)
+_MUTABLE_CALLS = frozenset((
+    "list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict", "ChainMap",
+    "WeakValueDictionary", "WeakKeyDictionary", "Queue", "SimpleQueue", "LifoQueue", "PriorityQueue",
+    "Lock", "RLock", "Condition", "Event", "Semaphore", "Thread", "ThreadPoolExecutor",
+))  # fmt: skip
 
 
 def mutable_state(tree: ast.Module) -> Iterator[str]:
