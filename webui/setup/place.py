@@ -85,9 +85,14 @@ class Place:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Let one set-up at a time work here. The system gives the lock back even when a process is killed."""
+        """Let one set-up at a time work here.
+
+        The lock goes when its last holder does, however that ends. The programs that a set-up starts inherit it:
+        a pip whose launcher was killed still writes for a while.
+        """
         self.venv.mkdir(parents=True, exist_ok=True)
         with self.lock.open("a") as file:
+            os.set_inheritable(file.fileno(), True)
             if not _take(file):
                 print(say("waiting"), flush=True)
                 while not _take(file):

@@ -28,10 +28,13 @@ _NOTHING_NEW_SECONDS = 15
 
 
 def run(step: str, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
-    """Run a program to its end. Raises `SetupFailed` with the reason as the log tells it."""
+    """Run a program to its end. Raises `SetupFailed` with the reason as the log tells it.
+
+    It inherits what is open for inheritance, and that is the lock of the set-up (see `Place.held`).
+    """
     started, lines = time.monotonic(), deque[str](maxlen=300)
     with subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, env=env, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, encoding="utf-8", errors="replace", process_group=0 if os.name == "posix" else None,
     ) as process:  # fmt: skip
         reader = threading.Thread(target=_copy, args=(process.stdout, log, lines), daemon=True)

@@ -39,12 +39,15 @@ def prepare(place: Place, extras: Sequence[str] = ()) -> None:
     if is_ready(place, place.read(), extras):
         return
     started = time.monotonic()
-    with place.held():
-        state = place.read()
-        if not is_ready(place, state, extras):
-            print(say("setup", venv=place.venv, log=place.log), flush=True)
-            _set_up(place, state, extras)
-            print(say("ready", took=clock(time.monotonic() - started)), flush=True)
+    try:
+        with place.held():
+            state = place.read()
+            if not is_ready(place, state, extras):
+                print(say("setup", venv=place.venv, log=place.log), flush=True)
+                _set_up(place, state, extras)
+                print(say("ready", took=clock(time.monotonic() - started)), flush=True)
+    except OSError as error:
+        raise SetupFailed(say("failed", step=say("set-up"), reason=error)) from None
 
 
 def is_ready(place: Place, state: State, extras: Sequence[str]) -> bool:

@@ -26,6 +26,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "command": ("There is no command {name}; --help lists all.", "Команды {name} нет; все перечислены в --help."),
     "setup": ("Setting up in {venv} (full log: {log})", "Установка в {venv} (полный журнал: {log})"),
+    "set-up": ("The set-up", "Установка"),
     "waiting": ("Another set-up is running here; waiting for it.", "Здесь уже идёт установка; ждём её."),
     "repair": ("The last set-up did not end; starting afresh.", "Прошлая установка не закончена; начинаем заново."),
     "ready": ("Set up in {took}.", "Установлено за {took}."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -68,3 +69,21 @@ def test_a_second_set_up_waits_for_the_first(place: Place, capsys: pytest.Captur
     thread.join()
     assert order == ["first", "second"]
     assert "waiting" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks are inherited on POSIX only")
+def test_what_a_killed_set_up_started_still_holds_the_place(place: Place) -> None:
+    with place.held():
+        orphan = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    taken = threading.Event()
+
+    def take() -> None:
+        with place.held():
+            taken.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert not taken.wait(0.1)
+    orphan.communicate(b"\n")
+    thread.join()
+    assert taken.is_set()

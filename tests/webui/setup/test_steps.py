@@ -230,3 +230,9 @@ def test_chromium_is_found_or_fetched_or_asked_for(place: Place, runs: Runs, mon
     runs.failing["Chromium"] = SetupFailed("offline")
     with pytest.raises(SetupFailed, match="apt install chromium"):
         steps.find_chromium(place)
+
+
+def test_a_folder_that_cannot_be_written_is_told(place: Place) -> None:
+    place.venv.write_text("a file where the folder should be")
+    with pytest.raises(SetupFailed, match=r"The set-up failed: .*venv"):
+        steps.prepare(place)
