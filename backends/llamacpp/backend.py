@@ -1,0 +1,126 @@
+"""The llama.cpp backend: a model file, its vocabulary and template, and the engine that runs it."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
+from backends.llamacpp.context import Context
+from backends.llamacpp.encoder import Encoder
+from backends.llamacpp.engine import Engine
+from backends.llamacpp.identity import describe
+from backends.llamacpp.model import Model
+from backends.llamacpp.options import LlamaCppOptions
+from backends.llamacpp.run import LlamaGeneration, Run
+from backends.llamacpp.sampler import Sampler
+from backends.llamacpp.vocabulary import Vocabulary
+from backends.sampling import SamplingParams, knobs
+from backends.templates import choose_template
+from backends.textstream import TextStream
+from backends.values import Capabilities, Encoded, ModelInfo, Prompt, Request
+
+ENGINE = "llama.cpp"
+_SEEDS = 2**32 - 1  # the largest value means "random" to llama.cpp
+
+
+class LlamaCppBackend:
+    """The `Backend` over a GGUF file.
+
+    Raises `ModelNotFound`, `ModelBroken`, `ModelUnsupported` or `OutOfMemory`, and `EngineClosed` when the progress
+    callback stops the loading.
+    """
+
+    def __init__(self, path: Path, options: LlamaCppOptions | None = None) -> None:
+        options = options or LlamaCppOptions()
+        self._model = model = Model(path, options)
+        try:
+            self._vocabulary = vocabulary = _vocabulary(model)
+            template = choose_template(
+                options.template, model.chat_template, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos)
+            )
+            self._encoder = Encoder(vocabulary, template)
+            window = options.window(model.trained_window)
+            self._info = describe(model, vocabulary, window, template.name)
+            context = Context(model, options)
+        except BaseException:
+            model.close()
+            raise
+        self._engine = Engine(context, vocabulary, options.parallel)
+
+    @property
+    def info(self) -> ModelInfo:
+        """See `Backend.info`."""
+        return self._info
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Backend.capabilities`: every knob is obeyed."""
+        return Capabilities(knobs=frozenset(knobs()))
+
+    def start(self, request: Request) -> LlamaGeneration:
+        """See `Backend.start`."""
+        params = request.sampling.canonical()
+        self._check(params)
+        with self._model.in_use():
+            run = self._run(request, params)
+            self._engine.submit(run)
+        return LlamaGeneration(self._engine, run)
+
+    def _run(self, request: Request, params: SamplingParams) -> Run:
+        prepared = self._encoder.prepare(request.prompt)
+        tokens, window = prepared.encoded.tokens, self._info.window
+        room = window - len(tokens)
+        if room < 1:
+            raise PromptTooLong(tokens=len(tokens), window=window)
+        seed = params.seed if params.seed >= 0 else secrets.randbelow(_SEEDS)
+        return Run(
+            tokens,
+            limit=min(params.max_tokens or room, room),
+            sampler=Sampler(params, self._vocabulary, window, seed, tokens),
+            stream=TextStream(params.stop, prepared.think, prepared.thinking),
+            seed=seed,
+            user=request.user,
+        )
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """See `Backend.encode`."""
+        with self._model.in_use():
+            return self._encoder.prepare(prompt).encoded
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """See `Backend.tokenize`."""
+        with self._model.in_use():
+            return self._vocabulary.read_exactly(text, special=False)
+
+    def detokenize(self, tokens: tuple[int, ...]) -> str:
+        """See `Backend.detokenize`. Raises `InvalidParameter` for an id that is no token."""
+        self._check_ids("tokens", tokens)
+        with self._model.in_use():
+            return self._vocabulary.spell(tokens).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._engine.close()
+        self._model.close()
+
+    def _check(self, params: SamplingParams) -> None:
+        known = self.capabilities.knobs
+        for name in params.difference():
+            if name not in known:
+                raise UnsupportedParameter(name=name, engine=ENGINE)
+        self._check_ids("logit_bias", tuple(token for token, _ in params.logit_bias))
+        self._check_ids("banned_tokens", params.banned_tokens)
+
+    def _check_ids(self, name: str, tokens: tuple[int, ...]) -> None:
+        size = self._vocabulary.size
+        for token in tokens:
+            if not 0 <= token < size:
+                raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}")
+
+
+def _vocabulary(model: Model) -> Vocabulary:
+    try:
+        return Vocabulary(model.handle)
+    except ValueError as error:
+        raise ModelBroken(model=model.path.name, reason=str(error)) from error

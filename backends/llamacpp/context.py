@@ -1,0 +1,125 @@
+"""The context of a model: its KV cache and the batches that go through it. One thread owns it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from llama_cpp import llama_cpp as native
+
+from backends.errors import EngineClosed
+from backends.llamacpp.executor import Outcome, Part
+from backends.llamacpp.interrupt import Interrupt
+from backends.llamacpp.logs import logs
+from backends.llamacpp.model import Model, failure
+from backends.llamacpp.options import LlamaCppOptions
+from backends.llamacpp.sampler import Sampler
+
+BATCH = 512
+"""Tokens decoded at once, at most."""
+_OUTCOMES = {0: Outcome.DONE, 1: Outcome.FULL, 2: Outcome.ABORTED}
+
+
+class Context:
+    """One unified KV pool of `cells` tokens for all sequences. Raises `OutOfMemory` when it does not fit.
+
+    Unified, because one chat may then use the whole window while it is alone, at a quarter of the memory that four
+    windows would take, and sequences can share the cells of a common beginning.
+    """
+
+    limit = BATCH
+
+    def __init__(self, model: Model, options: LlamaCppOptions) -> None:
+        self.cuttable = model.cuttable
+        self._interrupt = Interrupt()
+        logs().clear()
+        pointer = native.llama_init_from_model(model.handle, _params(model, options))
+        if not pointer:
+            raise failure(model.path)
+        self._pointer: native.llama_context_p | None = pointer
+        memory = native.llama_get_memory(pointer)
+        if memory is None:
+            self.close()
+            raise failure(model.path)
+        self._memory = memory
+        self.cells = native.llama_n_ctx(pointer)
+        self._interrupt.attach(pointer)
+        self._make_batch(options.parallel)
+
+    def _make_batch(self, sequences: int) -> None:
+        # Our own arrays under the library's batch: whole slices are then written at once.
+        batch: Any = native.llama_batch()
+        self._batch = batch
+        self._tokens: Any = (native.llama_token * BATCH)()
+        self._positions: Any = (native.llama_pos * BATCH)()
+        self._outputs: Any = (ctypes.c_int8 * BATCH)()
+        counts: Any = (ctypes.c_int32 * BATCH)(*[1] * BATCH)
+        pointer = ctypes.POINTER(native.llama_seq_id)
+        self._names = [(native.llama_seq_id * 1)(index) for index in range(sequences)]
+        self._name_pointers = [ctypes.cast(name, pointer) for name in self._names]
+        self._sequences: Any = (pointer * BATCH)()
+        batch.token, batch.pos, batch.n_seq_id = self._tokens, self._positions, counts
+        batch.seq_id, batch.logits = self._sequences, self._outputs
+
+    @property
+    def handle(self) -> native.llama_context_p:
+        """The library's context. Raises `EngineClosed` after `close`."""
+        if self._pointer is None:
+            raise EngineClosed
+        return self._pointer
+
+    def decode(self, parts: Sequence[Part]) -> Outcome:
+        """Read the tokens of all parts in one batch; a part's last token gives logits if it asks for them."""
+        at = 0
+        for part in parts:
+            size = len(part.tokens)
+            end = at + size
+            self._tokens[at:end] = part.tokens
+            self._positions[at:end] = range(part.start, part.start + size)
+            self._sequences[at:end] = [self._name_pointers[part.sequence]] * size
+            self._outputs[at:end] = [0] * size
+            self._outputs[end - 1] = part.logits
+            at = end
+        self._batch.n_tokens = at
+        return _OUTCOMES.get(native.llama_decode(self.handle, self._batch), Outcome.FAILED)
+
+    def sample(self, sampler: Sampler, index: int) -> int:
+        """Draw from the logits of the last batch's `index`-th token."""
+        return sampler.sample(self.handle, index)
+
+    def cut(self, sequence: int, keep: int) -> bool:
+        """Forget all but the first `keep` tokens of a sequence; False (and nothing done) if it cannot be cut."""
+        if native.llama_memory_seq_pos_max(self._memory, sequence) < keep:
+            return True
+        return bool(native.llama_memory_seq_rm(self._memory, sequence, keep, -1))
+
+    def share(self, source: int, target: int, tokens: int) -> None:
+        """Let an empty sequence hold the first `tokens` of another, in the same cells."""
+        native.llama_memory_seq_cp(self._memory, source, target, 0, tokens)
+
+    def interrupt(self) -> None:
+        """End the running decode; from any thread."""
+        self._interrupt.set()
+
+    def resume(self) -> None:
+        """Let decodes run again."""
+        self._interrupt.clear()
+
+    def close(self) -> None:
+        """Give the memory back. Idempotent."""
+        if self._pointer is not None:
+            native.llama_free(self._pointer)
+            self._pointer = None
+
+
+def _params(model: Model, options: LlamaCppOptions) -> native.llama_context_params:
+    params: native.llama_context_params = native.llama_context_default_params()
+    params.n_ctx = options.window(model.trained_window)
+    params.n_batch = params.n_ubatch = BATCH
+    params.n_seq_max = params.n_outputs_max = options.parallel
+    params.n_threads = params.n_threads_batch = options.cores()
+    params.kv_unified = True
+    params.swa_full = True  # a sliding window would forget what a later request wants to reuse
+    params.no_perf = True
+    return params

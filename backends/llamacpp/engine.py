@@ -1,0 +1,277 @@
+"""The thread that owns a model: it lets requests in, decodes them together, and hands each its events.
+
+Other threads only `submit`, `cancel` and `close`. Decisions are made in `scheduler`, `sequences` keeps the books.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from backends.errors import EngineClosed, EngineFailed, SamovarError
+from backends.llamacpp import scheduler
+from backends.llamacpp.executor import Executor, Outcome, Part, Words
+from backends.llamacpp.pace import Pace
+from backends.llamacpp.run import Run
+from backends.llamacpp.sequences import Sequence as Slot
+from backends.llamacpp.sequences import Sequences
+from backends.values import FinishReason
+
+
+class Engine:
+    """Continuous batching of up to `parallel` runs over one executor."""
+
+    def __init__(self, executor: Executor, words: Words, parallel: int) -> None:
+        self._executor, self._words = executor, words
+        self._sequences = Sequences(parallel, executor.cells, executor.cuttable)
+        self._pace = Pace(executor.limit)
+        self._running: dict[int, Run] = {}  # in the order of admission
+        self._waiting: list[Run] = []  # guarded by the condition, as are the next three
+        self._closing = self._changed = False
+        self._numbers = 0
+        self._served: dict[str, int] = {}
+        self._interruptible: frozenset[int] = frozenset()
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="llamacpp-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, run: Run) -> None:
+        """Queue a run. Raises `EngineClosed`."""
+        with self._condition:
+            if self._closing:
+                run.fail(EngineClosed())
+                raise EngineClosed
+            self._numbers += 1
+            run.id = self._numbers
+            self._waiting.append(run)
+            self._changed = True
+            self._condition.notify()
+
+    def cancel(self, run: Run) -> None:
+        """End a run: at once if it waits, in the middle of its prompt if it reads, else after the token it is at."""
+        run.cancelled = True
+        with self._condition:
+            if run in self._waiting:
+                self._waiting.remove(run)
+                run.finish("cancelled")
+                self._changed = True
+        if run.id in self._interruptible:
+            self._executor.interrupt()
+
+    def close(self) -> None:
+        """End all runs with `EngineClosed` and give the memory back. Idempotent."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._executor.interrupt()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while self._await_work():
+                try:
+                    self._admit()
+                    self._step()
+                except Exception as error:
+                    self._fail_all(error)
+        finally:
+            with self._condition:
+                self._closing = True
+                for run in (*self._running.values(), *self._waiting):
+                    run.fail(EngineClosed())
+            self._executor.close()
+
+    def _await_work(self) -> bool:
+        if self._running and not self._closing:
+            return True
+        with self._condition:
+            while not (self._closing or self._waiting or self._running):
+                self._condition.wait()
+            return not self._closing
+
+    # Letting in
+
+    def _admit(self) -> None:
+        """Let in whoever may start now; the others learn their places. Nothing to do while nothing changed."""
+        if not self._changed:
+            return
+        with self._condition:
+            self._changed = False
+            waiting = {run.id: run for run in self._waiting}
+            views = [_waiting(run) for run in self._waiting]
+            queue = list(scheduler.order(views, self._views(), self._served))
+            while queue and self._fits(waiting[queue[0]]):
+                run = waiting[queue.pop(0)]
+                self._waiting.remove(run)
+                self._running[run.id] = run
+                self._begin(run)
+            for place, index in enumerate(queue, 1):
+                waiting[index].queue(place)
+
+    def _fits(self, run: Run) -> bool:
+        return scheduler.fits(_waiting(run), self._views(), len(self._sequences.all), self._sequences.cells)
+
+    def _begin(self, run: Run) -> None:
+        self._served[run.user] = max(self._served.values(), default=0) + 1
+        placement = self._sequences.find(run.tokens)
+        slot = self._sequences.take(placement)
+        if placement.source is None:
+            self._cut(slot, placement.keep)
+        else:
+            self._executor.cut(slot.id, 0)
+            self._executor.share(placement.source, slot.id, placement.keep)
+        run.admit(slot)
+
+    def _cut(self, slot: Slot, keep: int) -> None:
+        """Bring the KV cache to the first `keep` tokens of a sequence; what cannot be cut is emptied."""
+        if not self._executor.cut(slot.id, keep):
+            self._executor.cut(slot.id, 0)
+            keep = 0
+        self._sequences.cut(slot, keep)
+
+    # One step
+
+    def _step(self) -> None:
+        self._executor.resume()
+        self._end_cancelled()
+        portions = self._portions()
+        runs = [self._running[portion.id] for portion in portions]
+        self._allow_interrupts(runs)
+        # Only now: a cancel that comes later sees whom it may interrupt.
+        if not runs or self._closing or any(run.cancelled for run in runs):
+            return
+        parts = [_part(run, portion.tokens) for run, portion in zip(runs, portions, strict=True)]
+        self._pace.begin()
+        try:
+            outcome = self._executor.decode(parts)
+        finally:
+            self._interruptible = frozenset()
+        if outcome is Outcome.DONE:
+            self._pace.end(sum(portion.tokens for portion in portions))
+            self._advance(runs, parts)
+        else:
+            self._recover(outcome, runs)
+
+    def _portions(self) -> tuple[scheduler.Portion, ...]:
+        """Return what goes into the step, after making room for it in the pool."""
+        while True:
+            portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
+            needed = sum(portion.tokens for portion in portions)
+            if self._sequences.free < needed:
+                for slot in self._sequences.evict(needed):
+                    self._executor.cut(slot.id, 0)
+            if self._sequences.free >= needed or not self._pause_one():
+                return portions
+
+    def _allow_interrupts(self, runs: Sequence[Run]) -> None:
+        """Note whose cancel may break the decode off: those that read a prompt.
+
+        A recurrent state cannot be taken back a step, so there the others' work must not be broken off.
+        """
+        if self._executor.cuttable or len(runs) == 1:
+            self._interruptible = frozenset(run.id for run in runs if run.unread > 1)
+
+    def _end_cancelled(self) -> None:
+        for run in [run for run in self._running.values() if run.cancelled]:
+            self._finish(run, "cancelled")
+
+    def _advance(self, runs: Sequence[Run], parts: Sequence[Part]) -> None:
+        index = -1
+        for run, part in zip(runs, parts, strict=True):
+            index += len(part.tokens)
+            if run.slot is not None:
+                self._sequences.append(run.slot, part.tokens)
+            try:
+                self._advance_one(run, part, index)
+            except Exception as error:
+                self._fail(run, error)
+
+    def _advance_one(self, run: Run, part: Part, index: int) -> None:
+        if run.held <= run.prompt_size:
+            run.read()
+        if not part.logits:
+            return
+        token = self._executor.sample(run.sampler, index)
+        reason: FinishReason | None = "stop"
+        if token not in self._words.ends:
+            reason = run.write(token, self._words.pieces[token])
+        if reason:
+            self._finish(run, reason)
+
+    # When a step does not succeed
+
+    def _recover(self, outcome: Outcome, runs: Sequence[Run]) -> None:
+        if outcome is Outcome.FULL:
+            self._make_room()
+            return
+        for run in runs:
+            if outcome is Outcome.FAILED:
+                self._fail(run, EngineFailed(reason="llama.cpp could not decode"))
+            elif run.slot is not None:
+                self._cut(run.slot, run.held)
+
+    def _make_room(self) -> None:
+        """The books said that there was room, the library says no: give up what is idle, then whoever came last."""
+        emptied = self._sequences.evict(self._sequences.cells)
+        for slot in emptied:
+            self._executor.cut(slot.id, 0)
+        if not emptied and not self._pause_one():
+            for run in list(self._running.values()):
+                self._fail(run, EngineFailed(reason="the KV cache is full"))
+
+    def _pause_one(self) -> bool:
+        """Send the run that began last back to wait, if there is more than one; it will go on where it is."""
+        index = scheduler.to_pause(self._views())
+        if index is None:
+            return False
+        run = self._running.pop(index)
+        self._let_go(run)
+        run.paused = True
+        with self._condition:
+            self._waiting.insert(0, run)
+        return True
+
+    def _fail_all(self, error: Exception) -> None:
+        """A fault of our own: nothing is known of the cache any more, so it is given up, and the thread lives on."""
+        for run in list(self._running.values()):
+            self._fail(run, error)
+        for slot in self._sequences.all:
+            slot.busy = False
+            self._sequences.cut(slot, 0)
+            self._executor.cut(slot.id, 0)
+
+    def _fail(self, run: Run, error: Exception) -> None:
+        """End a run with an error; its sequence is emptied, for what it holds is doubtful."""
+        if run.slot is not None:
+            self._cut(run.slot, 0)
+        self._running.pop(run.id, None)
+        self._let_go(run)
+        run.fail(error if isinstance(error, SamovarError) else EngineFailed(reason=f"{type(error).__name__}: {error}"))
+
+    def _finish(self, run: Run, reason: FinishReason) -> None:
+        self._running.pop(run.id, None)
+        self._let_go(run)
+        run.finish(reason)
+
+    def _let_go(self, run: Run) -> None:
+        if run.slot is not None:
+            self._sequences.release(run.slot)
+            run.slot = None
+            self._changed = True
+
+    def _views(self) -> list[scheduler.Running]:
+        return [
+            scheduler.Running(run.id, run.user, run.held, run.unread, run.limit - run.written)
+            for run in self._running.values()
+        ]
+
+
+def _waiting(run: Run) -> scheduler.Waiting:
+    return scheduler.Waiting(run.id, run.user, len(run.tokens), run.limit - run.written, run.paused)
+
+
+def _part(run: Run, count: int) -> Part:
+    held = run.held
+    slot = run.slot
+    assert slot is not None, "a running request has a sequence"
+    return Part(slot.id, held, run.tokens[held : held + count], count == run.unread)

@@ -1,0 +1,69 @@
+"""What the engine needs of a model: the seam at which the tests put a fake one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tokens of one sequence in a batch, the first of them at position `start`; `logits` for the last one or none."""
+
+    sequence: int
+    start: int
+    tokens: Sequence[int]
+    logits: bool
+
+
+class Outcome(Enum):
+    """How a decode ended. Only DONE, and FULL, leave the KV cache as it is known to be."""
+
+    DONE = auto()
+    FULL = auto()
+    ABORTED = auto()
+    FAILED = auto()
+
+
+class Executor(Protocol):
+    """Decodes batches of several sequences. Only `interrupt` may be called from any thread.
+
+    `cells` is the size of the KV pool, `limit` the most tokens of a batch, `cuttable` whether a sequence can be
+    shortened and shared.
+    """
+
+    cells: int
+    limit: int
+    cuttable: bool
+
+    def decode(self, parts: Sequence[Part]) -> Outcome:
+        """Read the tokens of all parts."""
+
+    def sample(self, sampler: Any, index: int) -> int:
+        """Draw a token from the logits of the last batch's `index`-th token."""
+
+    def cut(self, sequence: int, keep: int) -> bool:
+        """Forget all but the first `keep` tokens of a sequence; False if it cannot be cut there. 0 always works."""
+
+    def share(self, source: int, target: int, tokens: int) -> None:
+        """Let an empty sequence hold the first `tokens` of another."""
+
+    def interrupt(self) -> None:
+        """End the running decode, or the next, with ABORTED."""
+
+    def resume(self) -> None:
+        """Let decodes run again."""
+
+    def close(self) -> None:
+        """Give the memory back."""
+
+
+class Words(Protocol):
+    """What the engine needs of a vocabulary."""
+
+    ends: frozenset[int]
+    """The tokens by which the model ends its turn."""
+    pieces: Any
+    """Token id -> the bytes it writes."""

@@ -1,0 +1,57 @@
+"""How a model file is opened by llama.cpp."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from backends.errors import InvalidParameter
+
+DEFAULT_WINDOW = 8192
+"""The largest window taken unasked: a longer one costs memory that a home machine may not have."""
+LEAST_WINDOW = 64
+MOST_SEQUENCES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppOptions:
+    """The levers of loading. Raises `InvalidParameter` for a value out of range.
+
+    `ctx`: tokens of the window, shared by all sequences; 0 = what the model was trained for, at most 8192.
+    `threads`: 0 = the physical cores this process may use. `gpu_layers`: -1 = all that there are, 0 = none.
+    `parallel`: how many requests are decoded at once. `template`: name of a chat template, "" = the model's own.
+    `progress` is called with 0 … 1 while the file is read; answering False stops the loading.
+    """
+
+    ctx: int = 0
+    threads: int = 0
+    gpu_layers: int = -1
+    parallel: int = 4
+    template: str = ""
+    progress: Callable[[float], bool] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.ctx and self.ctx < LEAST_WINDOW:
+            raise InvalidParameter(name="ctx", value=self.ctx, allowed=f"0, or {LEAST_WINDOW} and more")
+        if self.threads < 0:
+            raise InvalidParameter(name="threads", value=self.threads, allowed="0 and more")
+        if self.gpu_layers < -1:
+            raise InvalidParameter(name="gpu_layers", value=self.gpu_layers, allowed="-1 and more")
+        if not 1 <= self.parallel <= MOST_SEQUENCES:
+            raise InvalidParameter(name="parallel", value=self.parallel, allowed=f"1 … {MOST_SEQUENCES}")
+
+    def window(self, trained: int) -> int:
+        """Return the window in tokens for a model trained for `trained` (0 = unknown)."""
+        return self.ctx or min(trained or DEFAULT_WINDOW, DEFAULT_WINDOW)
+
+    def cores(self) -> int:
+        """Return the number of threads to compute with: more than the physical cores only gets in its own way."""
+        if self.threads:
+            return self.threads
+        physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
+        return max(1, min(physical, allowed))

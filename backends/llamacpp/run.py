@@ -1,0 +1,148 @@
+"""One request while it waits and runs: what it has read and written, and the queue to its consumer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
+from typing import Protocol
+
+from backends.errors import SamovarError
+from backends.llamacpp.sequences import Sequence as Slot
+from backends.textstream import Piece, TextStream
+from backends.values import Done, Event, FinishReason, Progress, Queued, ReasoningDelta, TextDelta, Timings, Usage
+
+
+class Closable(Protocol):
+    """What draws the tokens of a request: a `Sampler`, or a test's own."""
+
+    def close(self) -> None:
+        """Give its memory back."""
+
+
+class Run:
+    """A request in the engine. Only `cancelled` and `events` are touched by other threads.
+
+    `tokens` are the prompt and then what was written; `limit` is the most tokens it may write.
+    """
+
+    def __init__(
+        self, prompt: Sequence[int], *, limit: int, sampler: Closable, stream: TextStream, seed: int = 0, user: str = ""
+    ) -> None:
+        self.tokens, self.prompt_size, self.limit = list(prompt), len(prompt), limit
+        self.sampler, self.user, self.seed = sampler, user, seed
+        self.events: SimpleQueue[Event | SamovarError] = SimpleQueue()
+        self.cancelled = self.paused = self.ended = False
+        self.slot: Slot | None = None
+        self.id = 0
+        self._stream = stream
+        self._cached: int | None = None
+        self._place = self._unreported = 0
+        self._began = time.monotonic()
+        self._admitted = self._first = 0.0
+
+    @property
+    def written(self) -> int:
+        """The number of tokens of the reply so far."""
+        return len(self.tokens) - self.prompt_size
+
+    @property
+    def held(self) -> int:
+        """The number of its tokens that the KV cache holds."""
+        return len(self.slot.tokens) if self.slot else 0
+
+    @property
+    def unread(self) -> int:
+        """The number of its tokens still to be read before the next can be drawn."""
+        return len(self.tokens) - self.held
+
+    def queue(self, place: int) -> None:
+        """Tell its place among the waiting, if that changed."""
+        if place != self._place:
+            self._place = place
+            self.events.put(Queued(place))
+
+    def admit(self, slot: Slot) -> None:
+        """Begin in a sequence, or go on there after a pause."""
+        self.slot, self.paused, self._place = slot, False, 0
+        if self._cached is None:
+            self._cached, self._admitted = self.held, time.monotonic()
+        self.read()
+
+    def read(self) -> None:
+        """Tell how much of the prompt is read."""
+        self.events.put(Progress(min(self.held, self.prompt_size), self.prompt_size))
+
+    def write(self, token: int, data: bytes) -> FinishReason | None:
+        """Take a token of the reply and the bytes it stands for; return the reason if the reply ends with it."""
+        if not self._first:
+            self._first = time.monotonic()
+        self.tokens.append(token)
+        self._unreported += 1
+        self._report(self._stream.push(data))
+        if self._stream.stopped:
+            return "stop"
+        return "length" if self.written >= self.limit else None
+
+    def finish(self, reason: FinishReason) -> None:
+        """Tell the consumer that this is the end."""
+        if self.ended:
+            return
+        self.ended = True
+        self._report(self._stream.flush())
+        if self._unreported:
+            self._tell(TextDelta("", self._unreported))
+        now = time.monotonic()
+        admitted = self._admitted or now
+        first = self._first or now
+        usage = Usage(self.prompt_size, self._cached or 0, self.written)
+        timings = Timings(admitted - self._began, first - admitted, now - first)
+        self.events.put(Done(reason, usage, timings, self.seed))
+        self.sampler.close()
+
+    def fail(self, error: SamovarError) -> None:
+        """Raise an error at the consumer."""
+        if not self.ended:
+            self.ended = True
+            self.events.put(error)
+            self.sampler.close()
+
+    def _report(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            kind = ReasoningDelta if piece.reasoning else TextDelta
+            self._tell(kind(piece.text, self._unreported))
+
+    def _tell(self, event: TextDelta | ReasoningDelta) -> None:
+        self._unreported = 0
+        self.events.put(event)
+
+
+class LlamaGeneration:
+    """The consumer's end of a run (see `backends.base.Generation`)."""
+
+    def __init__(self, engine: Cancelling, run: Run) -> None:
+        self._engine, self._run = engine, run
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events; leaving early cancels the run."""
+        try:
+            while True:
+                event = self._run.events.get()
+                if isinstance(event, SamovarError):
+                    raise event
+                yield event
+                if isinstance(event, Done):
+                    return
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """See `Generation.cancel`."""
+        self._engine.cancel(self._run)
+
+
+class Cancelling(Protocol):
+    """Whoever can end a run: the engine."""
+
+    def cancel(self, run: Run) -> None:
+        """Ask a run to end; from any thread, any number of times."""

@@ -1,0 +1,178 @@
+"""The sampler chain of one request, built from `SamplingParams` out of llama.cpp's samplers.
+
+Order: logit bias and bans, then the steps of `sampler_order`, then the draw. A step at its neutral value is absent.
+Mirostat steers the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the maximum.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llama_cpp import llama_cpp as native
+
+from backends.llamacpp.vocabulary import Vocabulary
+from backends.sampling import SamplingParams
+
+_MIROSTAT_CANDIDATES = 100
+"""The m of the mirostat 1 paper, as in llama.cpp."""
+_SHAPING = ("penalties", "dry", "temperature")
+_WINDOWED = ("penalties", "dry")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sampler of a chain: its name in `sampler_order` (or bias, greedy, draw, mirostat…) and its arguments."""
+
+    name: str
+    values: tuple[Any, ...] = ()
+
+
+def plan(params: SamplingParams, window: int) -> tuple[Step, ...]:
+    """Return the steps of a chain for `params`; `window` is what -1 stands for in the `last_n` knobs."""
+    params = params.canonical()
+    bias = dict(params.logit_bias) | dict.fromkeys(params.banned_tokens, -math.inf)
+    first = [Step("bias", tuple(bias.items()))] if bias else []
+    names = [name for name in params.sampler_order if not params.mirostat or name in _SHAPING]
+    steps = [Step(name, values) for name in names if (values := _READERS[name](params, window))]
+    return (*first, *steps, _draw(params))
+
+
+def _draw(params: SamplingParams) -> Step:
+    if params.greedy:
+        return Step("greedy")
+    if params.mirostat:
+        return Step(f"mirostat_{params.mirostat}", (params.mirostat_tau, params.mirostat_eta))
+    return Step("draw")
+
+
+def _penalties(params: SamplingParams, window: int) -> tuple[Any, ...]:
+    last = window if params.repeat_last_n < 0 else params.repeat_last_n
+    values = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
+    return (last, *values) if last and values != (1.0, 0.0, 0.0) else ()
+
+
+def _dry(params: SamplingParams, window: int) -> tuple[Any, ...]:
+    last = window if params.dry_last_n < 0 else params.dry_last_n
+    if not last or not params.dry_multiplier:
+        return ()
+    return params.dry_multiplier, params.dry_base, params.dry_allowed_length, last, params.dry_breakers
+
+
+def _xtc(params: SamplingParams, _window: int) -> tuple[Any, ...]:
+    return (params.xtc_probability, params.xtc_threshold) if params.xtc_probability else ()
+
+
+def _temperature(params: SamplingParams, _window: int) -> tuple[Any, ...]:
+    if params.greedy or (params.temperature == 1 and not params.dynatemp_range):
+        return ()
+    return params.temperature, params.dynatemp_range, params.dynatemp_exponent
+
+
+def _unless(name: str, neutral: float) -> Callable[[SamplingParams, int], tuple[Any, ...]]:
+    def read(params: SamplingParams, _window: int) -> tuple[Any, ...]:
+        value = getattr(params, name)
+        return () if value == neutral else (value,)
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[SamplingParams, int], tuple[Any, ...]]] = {
+    "penalties": _penalties,
+    "dry": _dry,
+    "top_n_sigma": _unless("top_n_sigma", 0),
+    "top_k": _unless("top_k", 0),
+    "typical_p": _unless("typical_p", 1),
+    "top_p": _unless("top_p", 1),
+    "min_p": _unless("min_p", 0),
+    "xtc": _xtc,
+    "temperature": _temperature,
+}
+
+
+class Sampler:
+    """A chain that draws the tokens of one request and remembers what it saw.
+
+    `tokens` are those of the prompt: penalties and DRY look at them as at written ones, whether they were read now
+    or kept from before. `close` gives the memory back.
+    """
+
+    def __init__(
+        self, params: SamplingParams, vocabulary: Vocabulary, window: int, seed: int, tokens: Sequence[int] = ()
+    ) -> None:
+        self._vocabulary, self._seed = vocabulary, seed
+        self._held_back = params.min_tokens if vocabulary.ends else 0
+        settings = native.llama_sampler_chain_default_params()
+        settings.no_perf = True
+        self.chain = native.llama_sampler_chain_init(settings)
+        steps = plan(params, window)
+        if self._held_back:
+            self._add(Step("bias", tuple((token, -math.inf) for token in sorted(vocabulary.ends))))
+        for step in steps:
+            self._add(step)
+        last = max((step.values[0 if step.name == "penalties" else 3] for step in steps if step.name in _WINDOWED),
+                   default=0)  # fmt: skip
+        for token in tokens[max(0, len(tokens) - last) :] if last else ():
+            native.llama_sampler_accept(self.chain, token)
+
+    def sample(self, context: native.llama_context_p, index: int) -> int:
+        """Draw from the logits of the batch's `index`-th token, and remember the token drawn."""
+        token: int = native.llama_sampler_sample(self.chain, context, index)
+        if self._held_back:
+            self._held_back -= 1
+            if not self._held_back:
+                native.llama_sampler_free(native.llama_sampler_chain_remove(self.chain, 0))
+        return token
+
+    def close(self) -> None:
+        """Free the chain. Idempotent."""
+        if self.chain is not None:
+            native.llama_sampler_free(self.chain)
+            self.chain = None
+
+    def _add(self, step: Step) -> None:
+        native.llama_sampler_chain_add(self.chain, _BUILDERS[step.name](self._vocabulary, self._seed, *step.values))
+
+
+def _made(sampler: native.llama_sampler_p) -> native.llama_sampler_p:
+    """Say what the untyped library returned."""
+    return sampler
+
+
+def _bias_sampler(vocabulary: Vocabulary, _seed: int, *pairs: tuple[int, float]) -> native.llama_sampler_p:
+    array = (native.llama_logit_bias * len(pairs))(*(native.llama_logit_bias(*pair) for pair in pairs))
+    return _made(native.llama_sampler_init_logit_bias(vocabulary.size, len(pairs), array))
+
+
+def _dry_sampler(
+    vocabulary: Vocabulary, _seed: int, multiplier: float, base: float, allowed: int, last: int,
+    breakers: tuple[str, ...],
+) -> native.llama_sampler_p:  # fmt: skip
+    texts = (ctypes.c_char_p * len(breakers))(*(text.encode() for text in breakers))
+    made = native.llama_sampler_init_dry(vocabulary.pointer, multiplier, base, allowed, last, texts, len(breakers))
+    return _made(made)
+
+
+_BUILDERS: Mapping[str, Callable[..., native.llama_sampler_p]] = {
+    "bias": _bias_sampler,
+    "penalties": lambda vocabulary, _, last, repeat, frequency, presence: native.llama_sampler_init_penalties(
+        vocabulary.size, last, repeat, frequency, presence
+    ),
+    "dry": _dry_sampler,
+    "top_n_sigma": lambda _, __, sigmas: native.llama_sampler_init_top_n_sigma(sigmas),
+    "top_k": lambda _, __, number: native.llama_sampler_init_top_k(number),
+    "typical_p": lambda _, __, mass: native.llama_sampler_init_typical(mass, 1),
+    "top_p": lambda _, __, mass: native.llama_sampler_init_top_p(mass, 1),
+    "min_p": lambda _, __, share: native.llama_sampler_init_min_p(share, 1),
+    "xtc": lambda _, seed, probability, threshold: native.llama_sampler_init_xtc(probability, threshold, 1, seed),
+    "temperature": lambda _, __, middle, spread, curve: native.llama_sampler_init_temp_ext(middle, spread, curve),
+    "greedy": lambda _, __: native.llama_sampler_init_greedy(),
+    "draw": lambda _, seed: native.llama_sampler_init_dist(seed),
+    "mirostat_1": lambda vocabulary, seed, tau, eta: native.llama_sampler_init_mirostat(
+        vocabulary.size, seed, tau, eta, _MIROSTAT_CANDIDATES
+    ),
+    "mirostat_2": lambda _, seed, tau, eta: native.llama_sampler_init_mirostat_v2(seed, tau, eta),
+}
