@@ -13,6 +13,7 @@ from backends.models import starter
 from backends.models.library import Library
 from webui.flags import BadSetting
 from webui.history.store import History
+from webui.live import Live
 from webui.network import check_port
 from webui.services import open_services
 from webui.settings import Settings
@@ -38,13 +39,15 @@ def main(argv: Sequence[str]) -> int:
     except SamovarError as error:
         print(i18n.error(error.code, error.details, language(os.environ)), file=sys.stderr)
         return 1
-    services = open_services(settings, history, lambda history, live: Feed(history, live, Views()))
+    live = Live()
+    feed = Feed(history, live, Views())
+    services = open_services(settings, history, live, feed)
     if model := first_model(settings, history):
         services.loader.switch(model)
     # Importing Gradio takes two seconds; the model loads meanwhile.
     from webui.server import serve
 
-    return serve(services)
+    return serve(services, feed)
 
 
 def first_model(settings: Settings, history: History) -> str:

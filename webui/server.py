@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import os
 import threading
+import time
 import webbrowser
 from collections.abc import AsyncIterator
 
@@ -14,11 +17,12 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.types import ASGIApp
 
-from webui.accounts import Accounts
 from webui.hosts import AllowedHosts
+from webui.network import family_url
+from webui.people import people_router
 from webui.security import Guard, account_of
 from webui.services import Services
-from webui.settings import Settings
+from webui.surroundings import language
 from webui.tunnel import TunnelFailed, open_tunnel
 from webui.ui import assets, i18n
 from webui.ui.commands import PageCommands
@@ -29,8 +33,9 @@ from webui.ui.session import Session
 log = logging.getLogger(__name__)
 
 
-def make_app(services: Services, feed: Feed, accounts: Accounts, hosts: AllowedHosts) -> ASGIApp:
+def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     """Return the whole application. Gradio answers "/" and everything that is not named before it."""
+    settings, accounts = services.settings, services.accounts
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,10 +51,63 @@ def make_app(services: Services, feed: Feed, accounts: Accounts, hosts: AllowedH
 
     @app.websocket("/live")
     async def live(socket: WebSocket, page: str = "", lang: str = "en") -> None:
-        account = account_of(socket)
-        await Session(services, feed, socket, account.id, page, i18n.language(lang)).run()
+        await Session(services, feed, socket, account_of(socket).id, page, i18n.language(lang)).run()
 
     app.include_router(assets.router())
+    family = functools.partial(family_url, settings.address, settings.port)
+    app.include_router(people_router(accounts, sign_in=settings.sign_in, family_url=family))
     blocks = build_page(PageCommands(services, feed))
-    gradio.mount_gradio_app(app, blocks, path="/", **page_options())
-    return Guard(app, hosts=hosts, accounts=accounts, require_sign_in=services.settings.sign_in)
+    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())
+    return Guard(app, hosts=hosts, accounts=accounts, require_sign_in=settings.sign_in)
+
+
+def make_server(services: Services, feed: Feed, hosts: AllowedHosts | None = None) -> uvicorn.Server:
+    """Return the server, not yet running."""
+    settings = services.settings
+    hosts = hosts or AllowedHosts(settings.allowed_host, listening=settings.sign_in)
+    config = uvicorn.Config(
+        make_app(services, feed, hosts),
+        host=settings.address,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        # A message of several megabytes is refused with a sentence, not by a closed socket.
+        ws_max_size=32 * 1024 * 1024,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(services: Services, feed: Feed) -> int:
+    """Serve until Ctrl-C; returns the exit code."""
+    settings = services.settings
+    hosts = AllowedHosts(settings.allowed_host, listening=settings.sign_in)
+    server = make_server(services, feed, hosts)
+    threading.Thread(target=_greet, args=(services, server, hosts), name="greeting", daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0
+
+
+def _greet(services: Services, server: uvicorn.Server, hosts: AllowedHosts) -> None:
+    """Once the server answers: say where it is, open the browser, open the tunnel."""
+    settings = services.settings
+    while not server.started:
+        if server.should_exit:
+            return
+        time.sleep(0.02)
+    spoken = language(os.environ)
+    local = f"http://localhost:{settings.port}"
+    print(i18n.text("console.ready", spoken, url=local), flush=True)
+    if family := family_url(settings.address, settings.port):
+        print(i18n.text("console.family", spoken, url=family), flush=True)
+    if not settings.no_browser:
+        webbrowser.open(local)
+    if settings.share:
+        from gradio import networking
+
+        try:
+            url = open_tunnel(networking.setup_tunnel, settings.port, hosts)
+            print(i18n.text("console.share", spoken, url=url), flush=True)
+        except TunnelFailed as error:
+            print(i18n.error(error.code, error.details, spoken), flush=True)

@@ -18,7 +18,7 @@ from webui.jobs import Jobs
 from webui.keeper import Keeper
 from webui.levers import Levers, read_levers
 from webui.live import Live
-from webui.loader import Loader, LoaderState, Stage
+from webui.loader import Loader, LoaderState, Open, Stage
 from webui.presets import Presets
 from webui.prompts import Prompts
 from webui.replies import Replies
@@ -74,11 +74,9 @@ class Services:
             return Levers()
 
 
-def open_services(settings: Settings, history: History, make_audience: Callable[[History, Live], Telling],
-                  opener: Callable[..., Backend] | None = None) -> Services:  # fmt: skip
+def open_services(settings: Settings, history: History, live: Live, audience: Telling,
+                  opener: Open | None = None) -> Services:  # fmt: skip
     """Make everything and mark the replies that a killed server left unfinished. No model is loaded yet."""
-    live = Live()
-    audience = make_audience(history, live)
     loader = Loader(opener or partial(_open, settings), audience.model_changed)
     jobs = Jobs(Keeper(history, audience))
     audience.jobs = jobs

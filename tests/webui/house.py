@@ -82,7 +82,7 @@ class House:
         self.ear = Ear()
         self.backend = ScriptedBackend(script)
         self.services: Services = open_services(
-            Settings(data_dir=folder), History(f"sqlite:///{folder / 'samovar.db'}"), self._audience, self._open
+            Settings(data_dir=folder), History(f"sqlite:///{folder / 'samovar.db'}"), Live(), self.ear, self._open
         )
         self.chats, self.replies = self.services.chats, self.services.replies
         if load:
@@ -91,9 +91,6 @@ class House:
     def load(self) -> None:
         self.services.loader.switch("scripted")
         self.until(lambda: self.services.loader.backend is not None)
-
-    def _audience(self, history: History, live: Live) -> Ear:
-        return self.ear
 
     def _open(self, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
         return self.backend

@@ -1,0 +1,1 @@
+"""What was said, kept in SQL: tables, migrations, the store, search, people."""
