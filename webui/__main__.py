@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import sys
@@ -15,14 +16,12 @@ from webui.flags import BadSetting
 from webui.history.store import History
 from webui.live import Live
 from webui.network import check_port
-from webui.services import open_services
+from webui.services import LAST_MODEL_SETTING, Services, open_services
 from webui.settings import Settings
 from webui.surroundings import language
 from webui.ui import i18n
 from webui.ui.feed import Feed
 from webui.ui.views import Views
-
-LAST_MODEL_SETTING = "model"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,12 +41,23 @@ def main(argv: Sequence[str]) -> int:
     live = Live()
     feed = Feed(history, live, Views())
     services = open_services(settings, history, live, feed)
+    if settings.sign_in:
+        prepare_owner(services)
     if model := first_model(settings, history):
         services.loader.switch(model)
     # Importing Gradio takes two seconds; the model loads meanwhile.
     from webui.server import serve
 
     return serve(services, feed)
+
+
+def prepare_owner(services: Services) -> None:
+    """Let the owner sign in, and print the password if one had to be made."""
+    accounts = services.accounts
+    password = accounts.prepare_owner(getpass.getuser(), services.settings.password)
+    if password:
+        name = accounts.everyone()[0].name
+        print(i18n.text("console.password", language(os.environ), name=name, password=password), flush=True)
 
 
 def first_model(settings: Settings, history: History) -> str:

@@ -4,6 +4,7 @@
     ├── InvalidRequest          the asker can mend it
     │   ├── NotFound              no such thing, or somebody else's
     │   ├── NothingToDo           there is nothing that the command could work on
+    │   ├── OwnerOnly             only the owner of the house may do it
     │   ├── BadName               a name that cannot be used
     │   ├── PresetBroken          a preset's file cannot be read
     │   ├── PresetExists          saving would overwrite one
@@ -40,6 +41,12 @@ class NothingToDo(InvalidRequest):
     """There is nothing that the command could work on. Details: reason (a short code)."""
 
     message = "There is nothing to do: {reason}."
+
+
+class OwnerOnly(InvalidRequest):
+    """Only the owner of the house may do it: it changes something for everybody."""
+
+    message = "Only the owner can do this."
 
 
 class BadName(InvalidRequest):

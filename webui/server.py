@@ -24,7 +24,8 @@ from webui.security import Guard, account_of
 from webui.services import Services
 from webui.surroundings import language
 from webui.tunnel import TunnelFailed, open_tunnel
-from webui.ui import assets, i18n
+from webui.ui import i18n
+from webui.ui.assets import Assets
 from webui.ui.commands import PageCommands
 from webui.ui.feed import Feed
 from webui.ui.page import build_page, page_options
@@ -51,13 +52,14 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
 
     @app.websocket("/live")
     async def live(socket: WebSocket, page: str = "", lang: str = "en") -> None:
-        await Session(services, feed, socket, account_of(socket).id, page, i18n.language(lang)).run()
+        await Session(services, feed, socket, account_of(socket), page, i18n.language(lang)).run()
 
+    assets = Assets()
     app.include_router(assets.router())
     family = functools.partial(family_url, settings.address, settings.port)
     app.include_router(people_router(accounts, sign_in=settings.sign_in, family_url=family))
-    blocks = build_page(PageCommands(services, feed))
-    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())
+    blocks = build_page(PageCommands(services, feed), assets)
+    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options(assets))
     return Guard(app, hosts=hosts, accounts=accounts, require_sign_in=settings.sign_in)
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from backends.base import Backend
 from backends.errors import SamovarError
 from backends.registry import BackendOptions, open_backend
+from webui.accounts import Accounts
 from webui.audience import Audience
 from webui.chats import Chats
+from webui.credentials import signing_key
 from webui.history.store import History
 from webui.jobs import Jobs
 from webui.keeper import Keeper
@@ -26,6 +28,8 @@ from webui.settings import Settings
 
 SHIPPED_PRESETS = Path(__file__).resolve().parent.parent / "presets"
 FIRST_PRESET = "balanced"
+LAST_MODEL_SETTING = "model"
+"""The key of the owner's setting that holds the model chosen last."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Services:
 
     settings: Settings
     history: History
+    accounts: Accounts
     live: Live
     loader: Loader
     prompts: Prompts
@@ -84,7 +89,8 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
     prompts = Prompts(history)
     replies = Replies(history, loader, prompts, audience, jobs, chats)
     history.mark_cut()
-    return Services(settings, history, live, loader, prompts, jobs, chats, replies)
+    accounts = Accounts(history.people, signing_key(settings.secret_file))
+    return Services(settings, history, accounts, live, loader, prompts, jobs, chats, replies)
 
 
 def _open(settings: Settings, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:

@@ -92,9 +92,7 @@ def _id() -> Column[int]:
 
 
 def _owner(*, primary_key: bool = False, index: bool | None = None) -> Column[int]:
-    return Column(
-        "account_id", Integer, ForeignKey("account.id"), nullable=False, primary_key=primary_key, index=index
-    )
+    return Column("account_id", Integer, ForeignKey("account.id"), nullable=False, primary_key=primary_key, index=index)
 
 
 def _column(name: str, kind: type) -> Column[object]:

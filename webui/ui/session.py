@@ -1,7 +1,8 @@
 """One page's connection to `/live`: what it asks to see, and the frames that it gets.
 
 Page to server, as JSON: `{"watch": chat or null}` first and at each switch; `{"typing": text}` as the input box
-changes; `{"older": message}` for what is above a message; `{"search": text}` for the chat list.
+changes; `{"older": message}` for what is above a message; `{"search": text}` for the chat list; `{"models": true}`
+for the models on this computer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from fastapi import WebSocket, WebSocketDisconnect
 
 from backends.errors import SamovarError
+from backends.models.library import Library
+from webui.accounts import Account
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history.store import Chat
@@ -33,9 +36,10 @@ log = logging.getLogger(__name__)
 class Session:
     """Serves one WebSocket until it goes away."""
 
-    def __init__(self, services: Services, feed: Feed, socket: WebSocket, account: int, page: str, language: str) -> None:
-        self._services, self._feed, self._socket = services, feed, socket
-        self._page = Subscription(account, page, language)
+    def __init__(self, services: Services, feed: Feed, socket: WebSocket, account: Account, page: str, language: str,
+                 ) -> None:  # fmt: skip
+        self._services, self._feed, self._socket, self._account = services, feed, socket, account
+        self._page = Subscription(account.id, page, language)
 
     async def run(self) -> None:
         """Accept the socket and serve it; returns when the page is gone."""
@@ -78,6 +82,8 @@ class Session:
                 await self._answer("older", self._older, message)
             case {"search": str() as text}:
                 await self._answer("found", self._found, text[:200])
+            case {"models": True}:
+                await self._answer("models", self._models, None)
             case _:
                 log.debug("a page asked for something unknown: %.100r", asked)
 
@@ -104,15 +110,17 @@ class Session:
         return history.chat(account, chat), history.dialogue(account, chat)
 
     def _state(self, chat: Chat | None, dialogue: Dialogue) -> list[Patch]:
-        services, language = self._services, self._page.language
+        services, language, account = self._services, self._page.language, self._account
         busy = services.jobs.busy_chats()
-        chats = services.history.chats(self._page.account, limit=CHATS_SHOWN)
+        chats = services.history.chats(account.id, limit=CHATS_SHOWN)
         rows = [views.chat(value, value.id in busy) for value in chats]
         shown = self._feed.views.dialogue(chat, dialogue, language)
-        shown["system"] = services.history.setting(self._page.account, SYSTEM_SETTING, "") if chat is None else ""
+        shown["system"] = services.history.setting(account.id, SYSTEM_SETTING, "") if chat is None else ""
         return [
-            {"kind": "hello", "language": language, "account": {"id": self._page.account}},
+            views.hello(account, language, services.settings.sign_in),
             views.model(services.loader.state, language),
+            views.presets(services.presets(account.id).list(), language),
+            views.levers(services.levers(account.id)),
             {"kind": "chats", "list": rows, "more": len(rows) == CHATS_SHOWN},
             shown,
         ]
@@ -144,6 +152,10 @@ class Session:
     def _found(self, text: str) -> Patch:
         hits = self._services.history.search(self._page.account, text, HITS_SHOWN) if text.strip() else []
         return {"kind": "found", "text": text, "list": [views.hit(hit) for hit in hits]}
+
+    def _models(self, _: None) -> Patch:
+        found = Library(self._services.settings.models_dir).models() if self._account.owner else ()
+        return views.models(found)
 
     async def _measure(self) -> None:
         while True:

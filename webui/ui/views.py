@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from backends.errors import SamovarError
+from backends.models.library import LocalModel
+from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
-from webui.history.store import Chat
+from webui.history.store import Chat, Hit
 from webui.jobs import Job, Status
+from webui.levers import Levers
 from webui.loader import LoaderState
+from webui.presets import Preset
 from webui.prompts import Fitted
 from webui.ui import i18n, markdown
 
@@ -87,6 +91,54 @@ def stats(made: Made | None) -> dict[str, Any] | None:
 def chat(value: Chat, busy: bool) -> dict[str, Any]:
     """Return one row of the chat list."""
     return {"id": value.id, "title": value.title, "updated": value.updated, "busy": busy}
+
+
+def hello(account: Account, language: str, sign_in: bool) -> dict[str, Any]:
+    """Return who the page is for; with `sign_in` there are other people, and a way out."""
+    person = {"id": account.id, "name": account.name, "owner": account.owner}
+    return {"kind": "hello", "language": language, "account": person, "sign_in": sign_in}
+
+
+def hit(found: Hit) -> dict[str, Any]:
+    """Return one row of what a search found."""
+    snippet = [list(piece) for piece in found.snippet]
+    return {"chat": found.chat, "title": found.title, "message": found.message, "snippet": snippet}
+
+
+def levers(value: Levers, origin: str = "") -> dict[str, Any]:
+    """Return the levers; the page `origin` set them itself and need not be told."""
+    return {
+        "kind": "levers",
+        "sampling": value.sampling.difference(),
+        "start_with": value.start_with,
+        "preset": value.preset,
+        "origin": origin,
+    }
+
+
+def presets(found: Sequence[Preset], language: str) -> dict[str, Any]:
+    """Return the list of presets."""
+    rows = [
+        {
+            "name": preset.name, "title": preset.title(language), "description": preset.description(language),
+            "own": preset.own, "sampling": preset.sampling.difference(),
+            "error": i18n.error(preset.error.code, preset.error.details, language) if preset.error else "",
+        }
+        for preset in found
+    ]  # fmt: skip
+    return {"kind": "presets", "list": rows}
+
+
+def models(found: Sequence[LocalModel]) -> dict[str, Any]:
+    """Return the models on this computer; sizes in bytes."""
+    rows = [
+        {
+            "reference": str(model.path), "name": model.name, "size": model.size, "quantization": model.quantization,
+            "window": model.window, "broken": bool(model.error),
+        }
+        for model in found
+    ]  # fmt: skip
+    return {"kind": "models", "list": rows}
 
 
 def status(job: Job | None) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""What made a reply, as the JSON object that is kept with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from backends.values import Timings, Usage
+from webui.dialogue import Made
+from webui.history.text import storable
+
+log = logging.getLogger(__name__)
+
+
+def write_made(made: Made | None) -> str | None:
+    """Return the JSON of `made`."""
+    if made is None:
+        return None
+    values = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    return storable(json.dumps(values, ensure_ascii=False, default=_plain))
+
+
+def read_made(text: str | None) -> Made | None:
+    """Return what `write_made` kept; None for what cannot be read, so that one bad row does not hide a dialogue."""
+    if text is None:
+        return None
+    try:
+        values: dict[str, Any] = json.loads(text)
+        usage, timings = values.pop("usage", None), values.pop("timings", None)
+        return Made(**values, usage=Usage(**usage) if usage else None, timings=Timings(**timings) if timings else None)
+    except (TypeError, ValueError, AttributeError):
+        log.warning("what made a reply cannot be read: %.200r", text)
+        return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Usage | Timings):
+        return dataclasses.asdict(value)
+    return dict(value) if isinstance(value, Mapping) else str(value)

@@ -1,0 +1,86 @@
+"""Messages in SQL. Every function works within the transaction of the connection that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from backends.values import Role
+from webui.dialogue import Dialogue, Made, Node, State
+from webui.errors import NotFound
+from webui.history.made import read_made, write_made
+from webui.history.tables import CHAT, MESSAGE
+from webui.history.text import asked, storable
+from webui.history.values import Chat
+
+_WHAT = "message"
+_NODE = tuple(
+    MESSAGE.c[name]
+    for name in ("id", "parent_id", "role", "content", "reasoning", "state", "hidden", "created", "made")
+)
+
+
+def read_dialogue(connection: Connection, account: int, chat: int) -> Dialogue:
+    """Return a chat's whole tree and its tip, in one query. Raises `NotFound` (chat)."""
+    tree = CHAT.outerjoin(MESSAGE, MESSAGE.c.tree_id == CHAT.c.tree_id)
+    mine = (CHAT.c.id == asked(chat, "chat"), CHAT.c.account_id == account, CHAT.c.deleted.is_(None))
+    rows = connection.execute(select(CHAT.c.tip_id, *_NODE).select_from(tree).where(*mine).order_by(MESSAGE.c.id)).all()
+    if not rows:
+        raise NotFound(what="chat")
+    nodes: dict[int, Node] = {}
+    for _, id_, parent, role, content, reasoning, state, hidden, created, made in rows:
+        if id_ is not None:
+            nodes[id_] = Node(id_, parent, role, content, reasoning, state, hidden, created, read_made(made))
+    return Dialogue(nodes, rows[0][0])
+
+
+def add(connection: Connection, account: int, chat: Chat, parent: int | None, role: Role, content: str,
+        reasoning: str, state: State, made: Made | None, created: float) -> Node:  # fmt: skip
+    """Add a message below `parent`, or a root. Raises `NotFound` for a parent that is not in the chat's tree."""
+    if parent is not None:
+        check_in_tree(connection, chat.tree, parent)
+    content, reasoning = storable(content), storable(reasoning)
+    values = {
+        "account_id": account, "tree_id": chat.tree, "chat_id": chat.id, "parent_id": parent, "role": role,
+        "state": state, "hidden": False, "created": created, "made": write_made(made), "content": content,
+        "reasoning": reasoning,
+    }  # fmt: skip
+    key = connection.execute(insert(MESSAGE).values(values)).inserted_primary_key
+    assert key is not None
+    return Node(key[0], parent, role, content, reasoning, state, False, created, made)
+
+
+def check_in_tree(connection: Connection, tree: int, message: int) -> None:
+    """Raise `NotFound` unless a message is in a tree."""
+    there = select(MESSAGE.c.id).where(MESSAGE.c.id == asked(message, _WHAT), MESSAGE.c.tree_id == tree)
+    if connection.execute(there).first() is None:
+        raise NotFound(what=_WHAT)
+
+
+def parents(connection: Connection, tree: int) -> Mapping[int, int | None]:
+    """Return the parent of each message of a tree."""
+    rows = connection.execute(select(MESSAGE.c.id, MESSAGE.c.parent_id).where(MESSAGE.c.tree_id == tree))
+    return {row.id: row.parent_id for row in rows}
+
+
+def change(connection: Connection, message: int, account: int | None = None, **values: Any) -> None:
+    """Set columns of a message, of an account's if one is given. Raises `NotFound`."""
+    statement = update(MESSAGE).where(MESSAGE.c.id == asked(message, _WHAT))
+    if account is not None:
+        statement = statement.where(MESSAGE.c.account_id == account)
+    if not connection.execute(statement.values(values)).rowcount:
+        raise NotFound(what=_WHAT)
+
+
+def save_draft(connection: Connection, message: int, text: str, reasoning: str) -> None:
+    """Keep the text of a message that is still being written; one that has ended stays as it is."""
+    still = (MESSAGE.c.id == message, MESSAGE.c.state == "writing")
+    values = {"content": storable(text), "reasoning": storable(reasoning)}
+    connection.execute(update(MESSAGE).where(*still).values(values))
+
+
+def mark_cut(connection: Connection) -> None:
+    """Mark every message that is being written as cut."""
+    connection.execute(update(MESSAGE).where(MESSAGE.c.state == "writing").values(state="cut"))

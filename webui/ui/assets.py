@@ -1,0 +1,81 @@
+"""The page's own files: scripts, styles, and the table of words and knobs that the scripts are drawn from.
+
+Their address holds a digest of all of them, so browsers keep them for good and a new version is a new address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from backends.sampling import SAMPLER_STEPS, Group, Knob, SamplingParams, knobs
+from webui.surroundings import Language
+from webui.ui import i18n
+
+FOLDER = Path(__file__).parent / "assets"
+STYLES = ("base.css", "shell.css", "chats.css", "transcript.css", "prose.css", "composer.css", "levers.css", "overlay.css")
+"""The style sheets in the order in which they are joined."""
+
+_TYPES: Mapping[str, str] = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
+_FOR_GOOD = "private, max-age=31536000, immutable"
+
+
+class Assets:
+    """The files, read once. `base` is the address below which they are found."""
+
+    def __init__(self) -> None:
+        files = {path.name: path.read_bytes() for path in sorted(FOLDER.glob("*.js"))}
+        files["style.css"] = b"\n".join((FOLDER / name).read_bytes() for name in STYLES)
+        for language in get_args(Language):
+            files[f"table.{language}.json"] = json.dumps(table(language), ensure_ascii=False).encode()
+        self._files = files
+        digest = hashlib.sha256(b"\0".join(name.encode() + b"\0" + data for name, data in files.items()))
+        self.base = f"/assets/{digest.hexdigest()[:16]}"
+
+    def router(self) -> APIRouter:
+        """Return the route of the files."""
+        router = APIRouter(include_in_schema=False)
+        router.add_api_route(self.base + "/{name}", self._file, methods=["GET", "HEAD"])
+        return router
+
+    def _file(self, name: str) -> Response:
+        if (data := self._files.get(name)) is None:
+            return Response(status_code=404)
+        return Response(data, media_type=_TYPES[Path(name).suffix], headers={"cache-control": _FOR_GOOD})
+
+
+@lru_cache
+def table(language: Language) -> Mapping[str, Any]:
+    """Return what the page's scripts need to draw everything in a language."""
+    return {
+        "language": language,
+        "words": dict(i18n.table(language)),
+        "groups": [{"name": name, "label": i18n.group(name, language)} for name in get_args(Group)],
+        "knobs": [_knob(name, knob, language) for name, knob in knobs().items()],
+        "steps": list(SAMPLER_STEPS),
+    }
+
+
+def _knob(name: str, knob: Knob, language: Language) -> Mapping[str, Any]:
+    words = i18n.knob(name, language)
+    top = knob.slider_maximum if knob.slider_maximum is not None else knob.maximum
+    return {
+        "name": name,
+        "kind": knob.kind,
+        "group": knob.group,
+        "label": words.label,
+        "help": words.help,
+        "neutral": getattr(SamplingParams(), name),
+        "minimum": knob.minimum if knob.minimum > float("-inf") else None,
+        "maximum": knob.maximum if knob.maximum < float("inf") else None,
+        "top": top if top < float("inf") else None,
+        "step": knob.step,
+        "choices": list(knob.choices),
+    }

@@ -1,0 +1,75 @@
+"""The page as Gradio sees it: one component, which the scripts fill, and one event, which carries every command.
+
+State comes down the live channel and never through Gradio (see `webui.live`), so the page costs Gradio one component
+and a command costs one short request, however long the dialogue is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from webui.pages.render import LANGUAGE_COOKIE, THEME_COOKIE
+from webui.security import account_of
+from webui.ui.assets import Assets
+from webui.ui.commands import PageCommands
+
+# A constant: user data in a template would be evaluated as JavaScript.
+_SHELL = '<div id="samovar"></div>'
+
+_ON_LOAD = """
+import(BASE + "/main.js").then((module) => module.start(element, (data) => trigger("act", data)));
+"""
+
+_HEAD = """
+<meta name="color-scheme" content="light dark">
+<link rel="stylesheet" href="BASE/style.css">
+<link rel="modulepreload" href="BASE/main.js">
+"""
+
+_FIRST = """
+<script>(() => {
+  const kept = (name) => (document.cookie.match("(?:^|; )" + name + "=([a-z]+)") || [])[1];
+  const root = document.documentElement;
+  root.dataset.theme = kept("THEME_COOKIE") || "auto";
+  root.lang = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
+    .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
+})()</script>
+"""
+
+
+def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
+    """Return the page; its only event hands the command's name and data to `commands`."""
+
+    def act(event: gr.EventData, request: gr.Request) -> None:
+        data = event._data
+        commands.run(account_of(request), data if isinstance(data, Mapping) else {})
+
+    with gr.Blocks(title="Samovar", analytics_enabled=False, fill_height=True, fill_width=True) as blocks:
+        shell = gr.HTML(
+            html_template=_SHELL,
+            js_on_load=_ON_LOAD.replace("BASE", json.dumps(assets.base)),
+            apply_default_css=False,
+            elem_id="samovar-root",
+        )
+        shell.act(act, queue=False, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
+    return blocks
+
+
+def page_options(assets: Assets) -> Mapping[str, Any]:
+    """Return what `mount_gradio_app` needs for the page to look like itself and to fetch nothing from elsewhere."""
+    first = _FIRST.replace("THEME_COOKIE", THEME_COOKIE).replace("LANGUAGE_COOKIE", LANGUAGE_COOKIE)
+    return {
+        "theme": gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        "head": first + _HEAD.replace("BASE", assets.base),
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "enable_monitoring": False,
+        "mcp_server": False,
+    }
