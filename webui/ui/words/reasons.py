@@ -1,0 +1,45 @@
+"""Reasons in Russian: what a part of the house says in English inside an error. Places stand for what changes.
+
+What is not here, such as the words of the system or of llama.cpp, is shown as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+REASONS: Mapping[str, str] = {
+    "it is not a GGUF file": "это не файл GGUF",
+    "it does not write text": "она не пишет текст",
+    "the file holds no tokenizer": "в файле нет токенизатора",
+    "llama.cpp could not decode": "llama.cpp не справился с вычислением",
+    "the KV cache is full": "память контекста заполнена",
+    "the generation ended without a word": "движок замолчал, ничего не сказав",
+    "another program's table is in the way: {table}": "мешает таблица другой программы: {table}",
+    "the tunnel gave no address but {url}": "туннель дал не адрес, а {url}",
+    "{name} is not a number": "{name} — не число",
+    "{name} is not a text": "{name} — не текст",
+    "the levers are missing": "не переданы рычаги",
+    "no such act": "такого действия нет",
+    "no model is named": "модель не названа",
+    "token ids": "номера токенов",
+    "texts that are not empty": "непустые тексты",
+    "{least} and more": "от {least}",
+    "0, or {least} and more": "0 или от {least}",
+    "pairs of token id and {range}": "пары из номера токена и числа {range}",
+    "Permission denied": "нет доступа",
+    "Is a directory": "это папка",
+    "No such file or directory": "такого файла нет",
+    "No space left on device": "на диске нет места",
+    "Cannot assign requested address": "у этого компьютера нет такого адреса",
+    "Name or service not known": "такое имя неизвестно",
+    "Connection refused": "соединение отклонено",
+    "database is locked": "база занята другой программой",
+    "database or disk is full": "на диске нет места",
+    "file is not a database": "это не база данных",
+    "disk I/O error": "ошибка чтения или записи на диск",
+    "attempt to write a readonly database": "база открыта только для чтения",
+    "unable to open database file": "файл базы не открывается",
+}
+
+UNSAID = ("the reason is not known", "причина неизвестна")
+"""What stands for a reason that is empty."""
