@@ -90,7 +90,7 @@ def _add(connection: Connection, account: int, tree: int, tip: int | None, title
 
 
 def _chat(row: Row[Any]) -> Chat:
-    return Chat(*row._tuple())
+    return Chat(row.id, row.title, row.system, row.tip_id, row.created, row.updated, row.tree_id)
 
 
 def _key(row: Row[Any] | None) -> int:

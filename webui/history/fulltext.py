@@ -50,10 +50,11 @@ def find_messages(connection: Connection, account: int, words: Sequence[Word], l
         text(
             "SELECT chat.id AS chat, chat.title, message.id AS message, message.content"
             " FROM message_index CROSS JOIN message ON message.id = message_index.rowid"
-            " CROSS JOIN chat WHERE chat.id = ("
-            "  SELECT id FROM chat AS near WHERE near.tree_id = message.tree_id AND near.deleted IS NULL"
-            "  ORDER BY near.id = message.chat_id DESC, near.updated DESC LIMIT 1)"
-            " AND message_index MATCH :query AND message.account_id = :account AND NOT message.hidden"
+            " CROSS JOIN chat ON chat.id = coalesce("
+            "  (SELECT id FROM chat AS own WHERE own.id = message.chat_id AND own.deleted IS NULL),"
+            "  (SELECT id FROM chat AS near WHERE near.tree_id = message.tree_id AND near.deleted IS NULL"
+            "   ORDER BY near.updated DESC LIMIT 1))"
+            " WHERE message_index MATCH :query AND message.account_id = :account AND NOT message.hidden"
             " ORDER BY message_index.rowid DESC LIMIT :limit"
         ),
         {"query": _query(account, words), "account": account, "limit": limit},

@@ -12,6 +12,8 @@ from backends.values import Timings, Usage
 from webui.dialogue import Made
 from webui.history.text import storable
 
+_DECODER = json.JSONDecoder()
+
 log = logging.getLogger(__name__)
 
 
@@ -23,12 +25,10 @@ def write_made(made: Made | None) -> str | None:
     return storable(json.dumps(values, ensure_ascii=False, default=_plain))
 
 
-def read_made(text: str | None) -> Made | None:
+def read_made(text: str) -> Made | None:
     """Return what `write_made` kept; None for what cannot be read, so that one bad row does not hide a dialogue."""
-    if text is None:
-        return None
     try:
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = _DECODER.decode(text)
         usage, timings = values.pop("usage", None), values.pop("timings", None)
         return Made(**values, usage=Usage(**usage) if usage else None, timings=Timings(**timings) if timings else None)
     except (TypeError, ValueError, AttributeError):

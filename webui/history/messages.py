@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -15,6 +15,8 @@ from webui.history.tables import CHAT, MESSAGE
 from webui.history.text import asked, storable
 from webui.history.values import Chat
 
+ReadMade = Callable[[str], Made | None]
+
 _WHAT = "message"
 _NODE = tuple(
     MESSAGE.c[name]
@@ -22,7 +24,7 @@ _NODE = tuple(
 )
 
 
-def read_dialogue(connection: Connection, account: int, chat: int) -> Dialogue:
+def read_dialogue(connection: Connection, account: int, chat: int, read: ReadMade = read_made) -> Dialogue:
     """Return a chat's whole tree and its tip, in one query. Raises `NotFound` (chat)."""
     tree = CHAT.outerjoin(MESSAGE, MESSAGE.c.tree_id == CHAT.c.tree_id)
     mine = (CHAT.c.id == asked(chat, "chat"), CHAT.c.account_id == account, CHAT.c.deleted.is_(None))
@@ -32,7 +34,7 @@ def read_dialogue(connection: Connection, account: int, chat: int) -> Dialogue:
     nodes: dict[int, Node] = {}
     for _, id_, parent, role, content, reasoning, state, hidden, created, made in rows:
         if id_ is not None:
-            nodes[id_] = Node(id_, parent, role, content, reasoning, state, hidden, created, read_made(made))
+            nodes[id_] = Node(id_, parent, role, content, reasoning, state, hidden, created, made and read(made))
     return Dialogue(nodes, rows[0][0])
 
 

@@ -51,18 +51,14 @@ def _titles(connection: Connection, account: int, words: Sequence[Word], text: s
 def _messages(connection: Connection, account: int, words: Sequence[Word], text: str, limit: int,
               ) -> Sequence[RowMapping]:  # fmt: skip
     """See `fulltext.find_messages`: the chat is the one of the writing or, if that was deleted, another of its tree."""
-    near = CHAT.alias("near")
-    nearest = (
-        select(near.c.id)
-        .where(near.c.tree_id == MESSAGE.c.tree_id, near.c.deleted.is_(None))
-        .order_by((near.c.id == MESSAGE.c.chat_id).desc(), near.c.updated.desc())
-        .limit(1)
-        .correlate(MESSAGE)
-        .scalar_subquery()
-    )
+    own, near = CHAT.alias("own"), CHAT.alias("near")
+    its_own = select(own.c.id).where(own.c.id == MESSAGE.c.chat_id, own.c.deleted.is_(None))
+    nearest = select(near.c.id).where(near.c.tree_id == MESSAGE.c.tree_id, near.c.deleted.is_(None))
+    nearest = nearest.order_by(near.c.updated.desc()).limit(1)
+    chat = func.coalesce(*(found.correlate(MESSAGE).scalar_subquery() for found in (its_own, nearest)))
     statement = (
         select(CHAT.c.id.label("chat"), CHAT.c.title, MESSAGE.c.id.label("message"), MESSAGE.c.content)
-        .select_from(MESSAGE.join(CHAT, CHAT.c.id == nearest))
+        .select_from(MESSAGE.join(CHAT, CHAT.c.id == chat))
         .where(MESSAGE.c.account_id == account, ~MESSAGE.c.hidden, MESSAGE.c.state != "writing")
         .where(*_matches(MESSAGE.c.content, words, text))
         .order_by(MESSAGE.c.id.desc())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from backends.values import Role
@@ -16,13 +17,16 @@ from webui.dialogue import Dialogue, Made, Node, State
 from webui.errors import BadName
 from webui.history import chats, counts, messages, settings
 from webui.history.connection import Database
-from webui.history.made import write_made
+from webui.history.made import read_made, write_made
 from webui.history.migrations import migrate
 from webui.history.search import search
 from webui.history.text import clean_title, storable
 from webui.history.values import Chat, Hit
 
 __all__ = ["Chat", "History", "Hit"]
+
+_KEPT_MADE = 8192
+"""About a kilobyte each."""
 
 
 class History:
@@ -31,6 +35,8 @@ class History:
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         """Open the database at a SQLAlchemy URL and bring it up to date. Raises `HistoryFailed`."""
         self._database, self._clock = Database(url), clock
+        # Reading these is half of the work of reading a long dialogue.
+        self._read_made = lru_cache(_KEPT_MADE)(read_made)
         try:
             migrate(self._database)
         except BaseException:
@@ -98,7 +104,7 @@ class History:
     def dialogue(self, account: int, chat: int) -> Dialogue:
         """Return the whole tree of a chat, and its tip."""
         with self._database.read() as connection:
-            return messages.read_dialogue(connection, account, chat)
+            return messages.read_dialogue(connection, account, chat, self._read_made)
 
     def add_message(self, account: int, chat: int, parent: int | None, role: Role, content: str, *,
                     reasoning: str = "", state: State = "done", made: Made | None = None,
