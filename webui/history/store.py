@@ -1,4 +1,4 @@
-"""The history: chats, their trees of messages, settings, token counts, and the search over them.
+"""The history: chats, their trees of messages, settings, token counts, people, and the search over it.
 
 Every method is one short transaction and may be called from any thread. Values go in and out, never rows. Whatever
 belongs to another account, or does not exist, or was deleted, raises `NotFound`; see `connection` for the errors of
@@ -19,6 +19,7 @@ from webui.history import chats, counts, messages, settings
 from webui.history.connection import Database
 from webui.history.made import read_made, write_made
 from webui.history.migrations import migrate
+from webui.history.people import People
 from webui.history.search import search
 from webui.history.text import clean_title, storable
 from webui.history.values import Chat, Hit
@@ -35,6 +36,7 @@ class History:
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         """Open the database at a SQLAlchemy URL and bring it up to date. Raises `HistoryFailed`."""
         self._database, self._clock = Database(url), clock
+        self._people = People(self._database, clock)
         # Reading these is half of the work of reading a long dialogue.
         self._read_made = lru_cache(_KEPT_MADE)(read_made)
         try:
@@ -42,6 +44,11 @@ class History:
         except BaseException:
             self._database.close()
             raise
+
+    @property
+    def people(self) -> People:
+        """The accounts, sessions and invitations of the same database."""
+        return self._people
 
     def close(self) -> None:
         """Close all connections."""
