@@ -99,7 +99,7 @@ class Session:
             self._page.put(page_topic(self._page.account, self._page.page), ("notice",), lambda _: notice)
         self._page.chat = None if value is None else value.id
         live.follow(self._page)
-        state = await asyncio.to_thread(self._state, value, dialogue)
+        state = await asyncio.to_thread(self._state, chat, value, dialogue)
         self._page.begin([*state, *self._running(value)])
         self._page.measure()
 
@@ -109,12 +109,14 @@ class Session:
         history, account = self._services.history, self._page.account
         return history.chat(account, chat), history.dialogue(account, chat)
 
-    def _state(self, chat: Chat | None, dialogue: Dialogue) -> list[Patch]:
+    def _state(self, asked: int | None, chat: Chat | None, dialogue: Dialogue) -> list[Patch]:
         services, language, account = self._services, self._page.language, self._account
         busy = services.jobs.busy_chats()
         chats = services.history.chats(account.id, limit=CHATS_SHOWN)
         rows = [views.chat(value, value.id in busy) for value in chats]
         shown = self._feed.views.dialogue(chat, dialogue, language)
+        # A page that has gone on to another chat meanwhile lets this one pass.
+        shown["asked"] = asked
         shown["system"] = services.history.setting(account.id, SYSTEM_SETTING, "") if chat is None else ""
         return [
             views.hello(account, language, services.settings.sign_in),

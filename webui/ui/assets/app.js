@@ -17,7 +17,7 @@ export class App {
     this.calls = new Map();
     this.called = 0;
     this.levers = () => ({ sampling: {}, start_with: "", preset: "" });
-    this.live = new Live(this.page, this.language, (patch) => this.tell(patch.kind, patch), (up) => this.tell("connection", { up }));
+    this.live = new Live(this.page, this.language, (patch) => this.heard(patch), (up) => this.tell("connection", { up }));
     this.number = new Intl.NumberFormat(this.language);
     this.plurals = new Intl.PluralRules(this.language);
     this.on("answer", ({ call, ok }) => this.answered(call, ok));
@@ -37,6 +37,12 @@ export class App {
   /** Call `listener(patch)` for every patch of a kind, and for what the page tells itself. */
   on(kind, listener) {
     this.listeners.set(kind, [...(this.listeners.get(kind) ?? []), listener]);
+  }
+
+  heard(patch) {
+    // The state of a chat that was left before it came.
+    if (patch.kind === "dialogue" && patch.asked !== undefined && patch.asked !== this.chat) return;
+    this.tell(patch.kind, patch);
   }
 
   tell(kind, patch = {}) {
