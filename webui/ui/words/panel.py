@@ -21,11 +21,10 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.local": ("Models on this computer", "Модели на этом компьютере"),
     "model.local.empty": ("There are none yet.", "Пока ни одной."),
     "model.other": ("Another model", "Другая модель"),
-    "model.path": ("File, folder, hub name or address", "Файл, папка, имя на хабе или адрес"),
+    "model.path": ("File, folder or name on the hub", "Файл, папка или имя на хабе"),
     "model.path.help": (
-        "A GGUF file or a folder with one, a name on the hub such as user/repo:Q4_K_M, or the address of an engine. "
-        "The chats stay as they are.",
-        "Файл GGUF или папка с ним, имя на хабе вида user/repo:Q4_K_M или адрес движка. Чаты останутся как есть.",
+        "A GGUF file, a folder with one, or a name on the hub such as user/repo:Q4_K_M. The chats stay as they are.",
+        "Файл GGUF, папка с ним или имя на хабе вида user/repo:Q4_K_M. Чаты останутся как есть.",
     ),
     "model.load": ("Load", "Загрузить"),
     "model.owner_only": ("Only the owner can switch the model.", "Сменить модель может только владелец."),
@@ -43,10 +42,10 @@ PANEL: Mapping[str, tuple[str, str]] = {
         "Пресет с таким названием уже есть. Заменить его?",
     ),
     "confirm.overwrite": ("Overwrite", "Заменить"),
-    "preset.shipped": ("That come with Samovar", "Из поставки"),
+    "preset.shipped": ("Ready-made", "Готовые"),
     "preset.own": ("Your own", "Ваши"),
     "levers.title": ("Levers", "Рычаги"),
-    "levers.neutral": ("Neutralize", "В нейтраль"),
+    "levers.neutral": ("Neutral", "Нейтраль"),
     "levers.neutral.title": (
         "Set every lever to the value at which it changes nothing.",
         "Поставить каждый рычаг в положение, в котором он ничего не меняет.",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
     "it is not a GGUF file": "это не файл GGUF",
+    "its header is damaged": "его заголовок повреждён",
+    "it changed while it was read": "он изменился, пока его читали",
     "it does not write text": "она не пишет текст",
     "the file holds no tokenizer": "в файле нет токенизатора",
     "llama.cpp could not decode": "llama.cpp не справился с вычислением",
