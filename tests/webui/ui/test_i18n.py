@@ -40,7 +40,8 @@ SENTENCES = [(f"{name}: {key}", *words) for name, table in TABLES.items() for ke
 SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat"]
 # Latin words that a Russian sentence may hold: places, flags, file formats, names and terms of the field.
 LATIN = re.compile(
-    r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Ctrl-C|llama\.cpp"
+    r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
+    r"|Ctrl-C|llama\.cpp"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
@@ -125,24 +126,38 @@ def test_a_sentence_asks_only_for_the_details_of_its_error() -> None:
 def given_reasons() -> Iterator[tuple[str, str]]:
     """Yield (error, reason) for every `reason`, `what` and `allowed` that the sources write out; places are `{x}`."""
     for path in product_files(".py"):
-        for node in ast.walk(tree_of(path)):
+        for node in ast.walk(tree := tree_of(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors():
                 for keyword in node.keywords:
-                    if keyword.arg in ("reason", "what", "allowed") and (said := _written(keyword.value)):
-                        yield node.func.id, said
+                    if keyword.arg in ("reason", "what", "allowed"):
+                        yield from ((node.func.id, said) for said in _written(keyword.value, tree))
 
 
-def _written(value: ast.expr) -> str:
-    """Return a text that is written out, unless it is hardly more than a place."""
+def _written(value: ast.expr, tree: ast.Module) -> Iterator[str]:
+    """Yield the texts that an expression may be, through names and functions of its module."""
     match value:
         case ast.Constant(str() as said):
-            return said
+            yield said
         case ast.JoinedStr(parts):
-            said = "".join(part.value if isinstance(part, ast.Constant) else "{x}" for part in parts)
-            return said if re.search("[a-z]{2}", said.replace("{x}", "")) else ""
-        case ast.BoolOp(values=[*_, last]):
-            return _written(last)
-    return ""
+            said = "".join(str(part.value) if isinstance(part, ast.Constant) else "{x}" for part in parts)
+            if re.search("[a-z]{2}", said.replace("{x}", "")):
+                yield said
+        case ast.BoolOp(values=values):
+            for either in values:
+                yield from _written(either, tree)
+        case ast.IfExp(body=one, orelse=other):
+            yield from _written(one, tree)
+            yield from _written(other, tree)
+        case ast.Name(name):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                    yield from _written(node.value, tree)
+        case ast.Call(func=ast.Name(name)):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    for inner in ast.walk(node):
+                        if isinstance(inner, ast.Return) and inner.value is not None:
+                            yield from _written(inner.value, tree)
 
 
 def test_every_reason_is_known_in_russian() -> None:
