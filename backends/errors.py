@@ -1,20 +1,20 @@
 """The errors of the backends. Every one carries a `code` for translation and the `details` its sentence needs.
 
-    SamovarError
-    ├── InvalidRequest          the asker can mend it
-    │   ├── InvalidParameter      a value out of its range
-    │   ├── UnknownParameter      no such knob
-    │   ├── UnsupportedParameter  this engine has no such knob
-    │   ├── PromptTooLong         the prompt exceeds the window
-    │   └── TemplateFailed        the chat template refuses this dialogue
-    ├── ModelUnavailable        no such model can be run here
-    │   ├── ModelNotFound         nothing at that path, name or address
-    │   ├── ModelBroken           cut short, or not a model at all
-    │   ├── ModelUnsupported      a model, but not one this engine runs
-    │   ├── OutOfMemory           it does not fit
-    │   └── DownloadFailed        the hub or the network failed
-    └── EngineFailed            the engine died or misbehaved in the middle of its work
-        └── EngineClosed          it was shut down or unloaded
+SamovarError
+├── InvalidRequest          the asker can mend it
+│   ├── InvalidParameter      a value out of its range
+│   ├── UnknownParameter      no such knob
+│   ├── UnsupportedParameter  this engine has no such knob
+│   ├── PromptTooLong         the prompt exceeds the window
+│   └── TemplateFailed        the chat template refuses this dialogue
+├── ModelUnavailable        no such model can be run here
+│   ├── ModelNotFound         nothing at that path, name or address
+│   ├── ModelBroken           cut short, or not a model at all
+│   ├── ModelUnsupported      a model, but not one this engine runs
+│   ├── OutOfMemory           it does not fit
+│   └── DownloadFailed        the hub or the network failed
+└── EngineFailed            the engine died or misbehaved in the middle of its work
+    └── EngineClosed          it was shut down or unloaded
 """
 
 from __future__ import annotations

@@ -131,9 +131,7 @@ class SamplingParams:
 
     def difference(self) -> dict[str, Any]:
         """Return only what differs from neutral, as plain lists and numbers (for presets and the history)."""
-        return {
-            name: _plain(getattr(self, name)) for name in knobs() if getattr(self, name) != getattr(NEUTRAL, name)
-        }
+        return {name: _plain(getattr(self, name)) for name in knobs() if getattr(self, name) != getattr(NEUTRAL, name)}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> SamplingParams:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.errors import EngineClosed, EngineFailed, PromptTooLong, SamovarError
+from backends.errors import EngineClosed, EngineFailed, ModelNotFound, PromptTooLong, SamovarError
+from backends.registry import BackendOptions
 from backends.sampling import knobs
 from backends.values import (
     Capabilities,
@@ -32,6 +33,7 @@ from backends.values import (
 
 _PIECE = re.compile(r"<\w+>|</\w+>|\s*[^\s<]+|\s+|<")
 ECHO = "You said: "
+_DELAYS: Mapping[str, float] = {"scripted:": 0.0, "scripted:slow": 1 / 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,13 @@ class ScriptedBackend:
                 self._vocabulary[piece] = len(self._pieces)
                 self._pieces.append(piece)
             return self._vocabulary[piece]
+
+
+def open_reference(reference: str, options: BackendOptions) -> ScriptedBackend:
+    """Open `scripted:`, which echoes, or `scripted:slow`, 20 words a second. Raises `ModelNotFound`."""
+    if reference not in _DELAYS:
+        raise ModelNotFound(model=reference)
+    return ScriptedBackend(Script(delay=_DELAYS[reference], window=options.ctx or Script().window))
 
 
 class ScriptedGeneration:

