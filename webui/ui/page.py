@@ -26,11 +26,6 @@ import(BASE + "/main.js").then((module) => module.start(element, (data) => trigg
 
 _HEAD = """
 <meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="BASE/style.css">
-<link rel="modulepreload" href="BASE/main.js">
-"""
-
-_FIRST = """
 <script>(() => {
   const kept = (name) => (document.cookie.match("(?:^|; )" + name + "=([a-z]+)") || [])[1];
   const root = document.documentElement;
@@ -38,7 +33,10 @@ _FIRST = """
   root.lang = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
     .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
 })()</script>
+<link rel="stylesheet" href="BASE/style.css">
+<link rel="modulepreload" href="BASE/main.js">
 """
+"""What must be there before Gradio's scripts are: the reader's theme and language, the style sheet, our own scripts."""
 
 
 def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
@@ -59,12 +57,16 @@ def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
     return blocks
 
 
-def page_options(assets: Assets) -> Mapping[str, Any]:
+def page_head(assets: Assets) -> str:
+    """Return what the page's HTML begins with."""
+    cookies = _HEAD.replace("THEME_COOKIE", THEME_COOKIE).replace("LANGUAGE_COOKIE", LANGUAGE_COOKIE)
+    return cookies.replace("BASE", assets.base)
+
+
+def page_options() -> Mapping[str, Any]:
     """Return what `mount_gradio_app` needs for the page to look like itself and to fetch nothing from elsewhere."""
-    first = _FIRST.replace("THEME_COOKIE", THEME_COOKIE).replace("LANGUAGE_COOKIE", LANGUAGE_COOKIE)
     return {
         "theme": gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        "head": first + _HEAD.replace("BASE", assets.base),
         "footer_links": [],
         "run_history": False,
         "show_error": False,

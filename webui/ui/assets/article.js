@@ -12,8 +12,8 @@ export class Article {
   constructor(app, data) {
     this.app = app;
     this.id = data.id;
-    this.body = h("div", { class: "body prose" });
-    this.thinking = h("details", { class: "thinking", hidden: true }, h("summary", {}, app.t("thinking")), h("div", { class: "prose" }));
+    this.body = h("div", { class: "body rendered" });
+    this.thinking = h("details", { class: "thinking", hidden: true }, h("summary", {}, app.t("thinking")), h("div", { class: "rendered" }));
     this.state = h("p", { class: "state", hidden: true });
     this.foot = h("footer", {});
     this.element = h("article", { "data-id": data.id, "data-role": data.role }, this.thinking, this.body, this.state, this.foot);

@@ -13,7 +13,7 @@ export class Chats {
     this.found = h("div", { class: "found-list", hidden: true });
     this.query = h("input", { type: "search", placeholder: app.t("chats.search"), "aria-label": app.t("chats.search"), autocomplete: "off" });
     this.element = h("div", { class: "chats" },
-      button("plus", app.t("chats.new"), { id: "new-chat", text: true, class: "main wide", onclick: () => app.show(null) }),
+      button("plus", app.t("chats.new"), { id: "new-chat", text: true, class: "wide", onclick: () => app.show(null) }),
       h("label", { id: "chat-search" }, this.query),
       h("div", { class: "chat-rows" }, this.list, this.found));
     const search = debounced(() => this.search(), SEARCH_MS);
