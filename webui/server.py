@@ -28,7 +28,8 @@ from webui.ui import i18n
 from webui.ui.assets import Assets
 from webui.ui.commands import PageCommands
 from webui.ui.feed import Feed
-from webui.ui.page import build_page, page_options
+from webui.ui.frame import Framed
+from webui.ui.page import build_page, page_head, page_options
 from webui.ui.session import Session
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,8 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     family = functools.partial(family_url, settings.address, settings.port)
     app.include_router(people_router(accounts, sign_in=settings.sign_in, family_url=family))
     blocks = build_page(PageCommands(services, feed), assets)
-    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options(assets))
-    return Guard(app, hosts=hosts, accounts=accounts, require_sign_in=settings.sign_in)
+    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())
+    return Guard(Framed(app, page_head(assets)), hosts=hosts, accounts=accounts, require_sign_in=settings.sign_in)
 
 
 def make_server(services: Services, feed: Feed, hosts: AllowedHosts | None = None) -> uvicorn.Server:

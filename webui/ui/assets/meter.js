@@ -28,7 +28,7 @@ export class Meter {
     element.setAttribute("aria-valuetext", text);
     this.label.textContent = text;
     this.label.classList.toggle("error", Boolean(error));
-    this.label.title = element.title = [app.t("meter.reserve", { reserve }), draft ? app.t("meter.draft", { draft }) : ""].filter(Boolean).join("\n");
+    this.label.title = element.title = [app.t("meter.reserve", { reserve }), draft ? app.t("meter.draft", { draft }) : "", dropped ? app.t("meter.dropped.title", { dropped }) : ""].filter(Boolean).join("\n");
   }
 
   clear() {

@@ -87,9 +87,10 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "meter.title": ("How full the model's window is", "Насколько заполнено окно модели"),
     "meter.used": ("{used} of {window} tokens", "{used} из {window} {window:токена|токенов|токенов}"),
     "meter.reserve": ("{reserve} kept for the reply", "для ответа оставлено {reserve}"),
-    "meter.dropped": (
-        "{dropped} earlier {dropped:message is|messages are} outside the window",
-        "{dropped} {dropped:раннее сообщение|ранних сообщения|ранних сообщений} за пределами окна",
+    "meter.dropped": ("{dropped} outside the window", "{dropped} вне окна"),
+    "meter.dropped.title": (
+        "{dropped} earlier {dropped:message is|messages are} not seen by the model any more",
+        "{dropped} {dropped:раннее сообщение|ранних сообщения|ранних сообщений} модель уже не видит",
     ),
     "meter.edge": ("The model's window begins here", "Отсюда начинается окно модели"),
     "meter.outside": ("The model does not see this message any more", "Этого сообщения модель уже не видит"),
