@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 
 from backends.base import Backend
 from backends.sampling import SamplingParams
-from backends.values import ChatPrompt, Message, Speaker
+from backends.values import ChatPrompt, Speaker
+from webui.costs import Costs, Measured, messages_of
 from webui.dialogue import Node
 from webui.history.store import History
 from webui.window import Plan, Turn, plan, reserve_for
 
-_REMEMBERED = 200_000
-"""Token costs kept in memory: about 100 bytes each."""
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A prompt and how it fills the window. `first` is the id of the first message inside, None if there is none."""
+    """A prompt and how it fills the window. `first` is the id of the first message inside, None if there is none.
+
+    `plan.dropped` counts the messages of the path that stay out; empty ones are never sent and not counted.
+    """
 
     prompt: ChatPrompt
     plan: Plan
@@ -28,14 +31,14 @@ class Fitted:
 
 
 class Prompts:
-    """Fits dialogues into windows; remembers what each message costs. Thread-safe."""
+    """Fits dialogues into windows. Thread-safe."""
 
     def __init__(self, history: History) -> None:
-        self._history = history
-        self._costs: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+        self._costs = Costs(history)
+        self._corrections: OrderedDict[tuple[object, ...], int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def fit(self, backend: Backend, account: int, system: str, path: Sequence[Node], speaker: Speaker, prefix: str,
+    def fit(self, backend: Backend, system: str, path: Sequence[Node], speaker: Speaker, prefix: str,
             sampling: SamplingParams) -> Fitted:  # fmt: skip
         """Choose the messages that go in and count the prompt exactly.
 
@@ -44,66 +47,40 @@ class Prompts:
         path = [node for node in path if node.content.strip()]
         window = backend.info.window
         reserve = reserve_for(sampling.max_tokens, window)
-        costs, tail = self._measure(backend, system, path, speaker, prefix)
-        turns = [Turn(message.role, cost) for message, cost in zip(_messages(system, path), costs, strict=True)]
+        measured = self._costs.measure(backend, system, path, speaker, prefix)
+        # What stands before the first message is always in: the system message, or what the template says without.
+        turns = [Turn("system", measured.head)]
+        turns += [Turn(node.role, cost) for node, cost in zip(path, measured.costs, strict=True)]
+        short = 0
         while True:
-            planned = plan(turns, window, reserve, tail)
-            kept = path[planned.first - bool(system) :] if planned.first else path
-            prompt = ChatPrompt(_messages(system, kept), speaker, prefix)
-            exact = len(backend.encode(prompt).tokens)
-            if exact + reserve <= window or len(kept) <= 1:
-                return Fitted(prompt, replace(planned, used=exact), kept[0].id if kept else None)
-            # The sum of the costs was a little short, as the template says more around other messages.
-            tail += exact + reserve - window
+            planned = plan(turns, window, reserve, measured.tail + short, measured.opening)
+            kept = path[planned.dropped :]
+            prompt = ChatPrompt(messages_of(system, kept), speaker, prefix)
+            reckoned = planned.used - short
+            used = reckoned + self._correction(backend, measured, system, kept, prompt, reckoned)
+            if used + reserve <= window or len(kept) <= 1:
+                return Fitted(prompt, replace(planned, used=used), kept[0].id if kept else None)
+            short += used + reserve - window
 
-    def _measure(self, backend: Backend, system: str, path: Sequence[Node], speaker: Speaker,
-                 prefix: str) -> tuple[list[int], int]:  # fmt: skip
-        """Return each message's cost, the system message's first if there is one, and the tokens after the last."""
-        name = f"{backend.info.tokenizer}/{backend.info.template}"
-        known = self._known(name, path)
-        at = next((i for i, cost in enumerate(known) if cost is None), len(path))
-        # Only what is new is read, from the person's message before it, so that its neighbours are as in the whole.
-        start = max((i for i in range(min(at, len(path) - 1)) if path[i].role == "user"), default=0)
-        messages = _messages(system, path[start:])
-        encoded = backend.encode(ChatPrompt(messages, speaker, prefix))
-        ends = (0, *encoded.ends)
-        fresh = [after - before for before, after in zip(ends, encoded.ends, strict=False)]
-        head, fresh = fresh[: bool(system)], fresh[bool(system) :]
-        costs = [
-            cost if cost is not None and i > 0 else fresh[i - start] if i >= start else cost
-            for i, cost in enumerate(known)
-        ]
-        self._remember(name, path, known, costs)
-        return head + [cost or 0 for cost in costs], len(encoded.tokens) - ends[-1]
+    def _correction(self, backend: Backend, measured: Measured, system: str, kept: Sequence[Node], prompt: ChatPrompt,
+                    reckoned: int) -> int:  # fmt: skip
+        """Return by how much the sum of the costs is wrong, as a template may say other things around a message.
 
-    def _known(self, name: str, path: Sequence[Node]) -> list[int | None]:
+        Found out by reading the whole prompt, once for each message that a prompt begins with.
+        """
+        first = kept[0].id if kept else None
+        key = (measured.tokenizer, hash(system), first, prompt.speaker)
         with self._lock:
-            found = [self._costs.get((name, node.id, len(node.content))) for node in path]
-        missing = [node.id for node, cost in zip(path, found, strict=True) if cost is None and node.id]
-        if not missing:
-            return list(found)
-        stored = self._history.counts(missing, name)
-        return [
-            cost if cost is not None else stored.get(node.id) for node, cost in zip(path, found, strict=True)
-        ]
-
-    def _remember(self, name: str, path: Sequence[Node], known: Sequence[int | None], costs: Sequence[int | None],
-                  ) -> None:  # fmt: skip
-        fresh = {
-            node.id: cost
-            for node, before, cost in zip(path, known, costs, strict=True)
-            if before is None and cost is not None and node.id and node.state != "writing"
-        }
-        with self._lock:
-            for node, cost in zip(path, costs, strict=True):
-                if node.id and cost is not None:
-                    self._costs[name, node.id, len(node.content)] = cost
-            while len(self._costs) > _REMEMBERED:
-                self._costs.popitem(last=False)
-        if fresh:
-            self._history.save_counts(fresh, name)
-
-
-def _messages(system: str, path: Sequence[Node]) -> tuple[Message, ...]:
-    head = (Message("system", system),) if system else ()
-    return (*head, *(Message(node.role, node.content) for node in path))
+            known = self._corrections.get(key)
+        if known is not None:
+            return known
+        if measured.whole and len(kept) == len(measured.costs):
+            correction = 0
+        else:
+            correction = len(backend.encode(prompt).tokens) - reckoned
+        if first:
+            with self._lock:
+                self._corrections[key] = correction
+                while len(self._corrections) > _REMEMBERED:
+                    self._corrections.popitem(last=False)
+        return correction

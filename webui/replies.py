@@ -45,7 +45,7 @@ class Replies:
         with self._chats.turn(actor, chat_id) as dialogue:
             if not text.strip():
                 last_of(dialogue)
-            self._check_fits(actor, self._history.chat(actor.account, chat_id).system, dialogue, text, levers)
+            self._check_fits(self._history.chat(actor.account, chat_id).system, dialogue, text, levers)
             parent = dialogue.tip
             if text.strip():
                 parent = self._history.add_message(actor.account, chat_id, parent, "user", text).id
@@ -59,7 +59,7 @@ class Replies:
             node = last_of(dialogue) if message is None else node_of(dialogue, message)
             parent = node.id if node.role == "user" else node.parent
             system = self._history.chat(actor.account, chat_id).system
-            self._check_fits(actor, system, Dialogue(dialogue.nodes, parent), "", levers)
+            self._check_fits(system, Dialogue(dialogue.nodes, parent), "", levers)
             self._reply(actor, chat_id, parent, fresh, dialogue)
 
     def continue_(self, actor: Actor, chat_id: int, levers: Levers, message: int | None = None) -> None:
@@ -92,7 +92,7 @@ class Replies:
                 self._audience.meter_changed(actor.account, chat_id)
                 return
             system = self._history.chat(actor.account, chat_id).system
-            self._check_fits(actor, system, Dialogue(dialogue.nodes, node.parent), text, levers)
+            self._check_fits(system, Dialogue(dialogue.nodes, node.parent), text, levers)
             added = self._history.add_message(actor.account, chat_id, node.parent, "user", text)
             self._reply(actor, chat_id, added.id, levers, dialogue)
 
@@ -118,7 +118,7 @@ class Replies:
         if not text.strip():
             raise NothingToDo(reason="empty")
         system, empty = self._new_system(actor), Dialogue({}, None)
-        self._check_fits(actor, system, empty, text, levers)
+        self._check_fits(system, empty, text, levers)
         chat = self._history.create_chat(actor.account, title_of(text), system)
         message = self._history.add_message(actor.account, chat.id, None, "user", text)
         self._reply(actor, chat.id, message.id, levers, empty)
@@ -133,11 +133,11 @@ class Replies:
     def _new_system(self, actor: Actor) -> str:
         return str(self._history.setting(actor.account, SYSTEM_SETTING, ""))
 
-    def _check_fits(self, actor: Actor, system: str, dialogue: Dialogue, text: str, levers: Levers) -> None:
+    def _check_fits(self, system: str, dialogue: Dialogue, text: str, levers: Levers) -> None:
         """Refuse what cannot fit while the person's text is still in the input box (once a model is loaded)."""
         if (backend := self._loader.backend) is not None:
             path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
-            self._prompts.fit(backend, actor.account, system, path, "assistant", levers.start_with, levers.sampling)
+            self._prompts.fit(backend, system, path, "assistant", levers.start_with, levers.sampling)
 
     def _reply(self, actor: Actor, chat_id: int, parent: int | None, levers: Levers, before: Dialogue) -> None:
         start = levers.start_with
@@ -164,7 +164,7 @@ class Replies:
 
     def _request(self, backend: Backend, actor: Actor, system: str, path: tuple[Node, ...], speaker: Speaker,
                  prefix: str, sampling: SamplingParams) -> Request:  # fmt: skip
-        fitted = self._prompts.fit(backend, actor.account, system, path, speaker, prefix, sampling)
+        fitted = self._prompts.fit(backend, system, path, speaker, prefix, sampling)
         return Request(fitted.prompt, sampling, user=str(actor.account))
 
 

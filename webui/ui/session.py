@@ -180,7 +180,7 @@ class Session:
                 path = (*path, Node(0, dialogue.tip, "user", draft))
             levers = self._services.levers(page.account)
             fitted = self._services.prompts.fit(
-                backend, page.account, str(system), path, "assistant", levers.start_with, levers.sampling
+                backend, str(system), path, "assistant", levers.start_with, levers.sampling
             )
             return views.meter(fitted, len(backend.tokenize(draft)) if draft.strip() else 0)
         except NotFound:
