@@ -9,6 +9,8 @@ from llama_cpp import llama_cpp as native
 
 from backends.llamacpp.model import Model
 from backends.llamacpp.vocabulary import Vocabulary
+from backends.models.gguf import read_header
+from backends.models.names import read_name
 from backends.values import ModelInfo
 
 _HEAD = 1 << 22
@@ -29,9 +31,10 @@ def fingerprint(path: Path) -> str:
 
 def describe(model: Model, vocabulary: Vocabulary, window: int, template: str) -> ModelInfo:
     """Return what is loaded, with `window` tokens of room and the chat template of that name."""
-    quantization = native.llama_ftype_name(native.llama_model_ftype(model.handle)) or b""
+    # The names inside are often those of a training run; people know the model by its file.
+    named, header = read_name(model.path), read_header(model.path)
     return ModelInfo(
-        name=model.metadata("general.name") or model.path.stem,
+        name=named.title if named else model.path.stem,
         fingerprint=fingerprint(model.path),
         tokenizer=hashlib.sha256(
             f"{vocabulary.fingerprint} {model.metadata('tokenizer.ggml.model')} "
@@ -41,7 +44,7 @@ def describe(model: Model, vocabulary: Vocabulary, window: int, template: str) -
         trained_window=model.trained_window,
         template=template,
         architecture=model.metadata("general.architecture"),
-        quantization=quantization.decode("utf-8", "replace"),
+        quantization=header.quantization,
         parameters=native.llama_model_n_params(model.handle),
         size_bytes=native.llama_model_size(model.handle),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ class Model:
         params = native.llama_model_default_params()
         params.n_gpu_layers = options.gpu_layers
         params.progress_callback = callback
-        pointer = native.llama_model_load_from_file(str(path).encode(), params)
+        pointer = native.llama_model_load_from_file(os.fsencode(path), params)
         if not pointer:
             raise EngineClosed if stopped else failure(path)
         self._pointer: native.llama_model_p | None = pointer

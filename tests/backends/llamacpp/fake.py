@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.executor import Outcome, Part
@@ -31,7 +31,7 @@ def expected(prompt: Sequence[int], count: int) -> str:
 
 class Words:
     ends = frozenset([END])
-    pieces = {token: chr(32 + token).encode() for token in range(1, 95)}
+    pieces: ClassVar[dict[int, bytes]] = {token: chr(32 + token).encode() for token in range(1, 95)}
 
 
 class FakeSampler:

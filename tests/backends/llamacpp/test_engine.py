@@ -5,7 +5,7 @@ import pytest
 from backends.errors import EngineClosed, EngineFailed
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.executor import Outcome
-from backends.values import Done, Progress, Queued, TextDelta
+from backends.values import Progress, Queued, TextDelta
 from tests.backends.llamacpp.fake import Asked, FakeExecutor, Words, expected
 
 Make = Callable[..., tuple[Engine, FakeExecutor]]
