@@ -14,6 +14,8 @@ from functools import lru_cache
 from string import Formatter
 from typing import Any, Literal
 
+from webui.flags import flag
+from webui.settings import options
 from webui.surroundings import Language
 from webui.ui.words.console import CONSOLE
 from webui.ui.words.errors import ERRORS, UNKNOWN
@@ -59,7 +61,7 @@ def table(spoken: str) -> Mapping[str, str]:
 
 def error(code: str, details: Mapping[str, Any], spoken: str) -> str:
     """Return what happened and what to do. Details may be texts that were numbers once; a missing one is a "?"."""
-    case = details.get("reason", details.get("what", ""))
+    case = next((details[name] for name in ("reason", "what", "name") if name in details), "")
     words = ERRORS.get(f"{code}.{case}") or ERRORS.get(code)
     if words is None:
         return _fill(ERRORS[UNKNOWN], spoken, {"code": code})
@@ -144,14 +146,21 @@ def _fill(words: _Words, spoken: str, details: Mapping[str, Any]) -> str:
 
 
 def _said(details: Mapping[str, Any], spoken: str) -> Iterator[tuple[str, str]]:
-    """Yield an error's details as texts: reasons translated, a lever by its name on the page."""
+    """Yield an error's details as texts, the reason translated."""
     for name, value in details.items():
         said = str(value)
         if name in ("reason", "allowed"):
             said = reason(said, spoken)
-        elif name == "name" and said in LABELS:
-            said = LABELS[said][spoken == "ru"]
+        elif name == "name":
+            said = _shown(said, spoken)
         yield name, said
+
+
+def _shown(name: str, spoken: str) -> str:
+    """Return a name as people know it: a lever's label, the flag of a setting."""
+    if name in LABELS:
+        return LABELS[name][spoken == "ru"]
+    return flag(name) if name in options() else name
 
 
 def _number_in(said: str) -> float | None:

@@ -41,7 +41,7 @@ SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat"]
 # Latin words that a Russian sentence may hold: places, flags, file formats, names and terms of the field.
 LATIN = re.compile(
     r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
-    r"|Ctrl-C|llama\.cpp"
+    r"|Ctrl-C|llama\.cpp|HTTP|HF_\w+"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
@@ -133,8 +133,9 @@ def given_reasons() -> Iterator[tuple[str, str]]:
                         yield from ((node.func.id, said) for said in _written(keyword.value, tree))
 
 
-def _written(value: ast.expr, tree: ast.Module) -> Iterator[str]:
+def _written(value: ast.expr, tree: ast.Module, followed: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the texts that an expression may be, through names and functions of its module."""
+    within: list[ast.expr] = []
     match value:
         case ast.Constant(str() as said):
             yield said
@@ -143,21 +144,23 @@ def _written(value: ast.expr, tree: ast.Module) -> Iterator[str]:
             if re.search("[a-z]{2}", said.replace("{x}", "")):
                 yield said
         case ast.BoolOp(values=values):
-            for either in values:
-                yield from _written(either, tree)
+            within = values
         case ast.IfExp(body=one, orelse=other):
-            yield from _written(one, tree)
-            yield from _written(other, tree)
-        case ast.Name(name):
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-                    yield from _written(node.value, tree)
-        case ast.Call(func=ast.Name(name)):
-            for node in ast.walk(tree):
-                if isinstance(node, ast.FunctionDef) and node.name == name:
-                    for inner in ast.walk(node):
-                        if isinstance(inner, ast.Return) and inner.value is not None:
-                            yield from _written(inner.value, tree)
+            within = [one, other]
+        case ast.Name(name) | ast.Call(func=ast.Name(name)) if name not in followed:
+            followed |= {name}
+            within = list(_given(name, tree))
+    for inner in within:
+        yield from _written(inner, tree, followed)
+
+
+def _given(name: str, tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield what a module assigns to a name, or returns from the function of that name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            yield node.value
+        elif isinstance(node, ast.FunctionDef) and node.name == name:
+            yield from (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value)
 
 
 def test_every_reason_is_known_in_russian() -> None:
@@ -284,6 +287,9 @@ def test_a_case_has_its_own_sentence() -> None:
         ("of_tomorrow", {"reason": "x"}, "Что-то пошло не так (of_tomorrow)."),
         ("invalid_parameter", {"name": "temperature", "value": "9", "allowed": "0 and more"},
          "«Температура» не может быть 9. Допустимо: от 0."),
+        ("invalid_parameter", {"name": "gpu_layers", "value": "-5", "allowed": "-1 and more"},
+         "«--gpu-layers» не может быть -5. Допустимо: от -1."),
+        ("invalid_parameter", {"name": "backend", "value": "x", "allowed": "a, b"}, "Движка x нет. Есть: a, b."),
         ("database_broken", {"reason": "another program's table is in the way: a.b"},
          "мешает таблица другой программы: a.b."),
     ],

@@ -1,7 +1,8 @@
 """What every error says, in English and Russian: by its `code`, or by `code.case` where the case has its own sentence.
 
-The case is the detail `reason` or `what`. Places hold texts: `{name}` as it is, `{tokens:n}` a number that is grouped,
-`{tokens:one|many}`, in Russian `{tokens:one|few|many}`, the word that goes with it. `reasons` has the reasons.
+The case is the detail `reason`, `what` or `name`, the first of them that there is. Places hold texts: `{name}` as it
+is, `{tokens:n}` a number that is grouped, `{tokens:one|many}`, in Russian `{tokens:one|few|many}`, the word that goes
+with it. `reasons` has the reasons.
 """
 
 from __future__ import annotations
@@ -21,6 +22,18 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "invalid_parameter": (
         "“{name}” cannot be {value}. Allowed: {allowed}.",
         "«{name}» не может быть {value}. Допустимо: {allowed}.",
+    ),
+    "invalid_parameter.backend": (
+        "There is no engine called {value}. There are: {allowed}.",
+        "Движка {value} нет. Есть: {allowed}.",
+    ),
+    "invalid_parameter.model": (
+        "{value} holds more than one model. Name one of them: {allowed}.",
+        "В {value} не одна модель. Назовите нужную: {allowed}.",
+    ),
+    "invalid_parameter.quantization": (
+        "{value} is not one file among those of the model. Put one of these after a colon: {allowed}.",
+        "{value} — не один из файлов этой модели. Укажите после двоеточия один из этих: {allowed}.",
     ),
     "unknown_parameter": ("There is no lever called “{name}”.", "Рычага «{name}» не существует."),
     "unsupported_parameter": (

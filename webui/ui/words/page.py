@@ -16,7 +16,6 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "chats.rename": ("Rename", "Переименовать"),
     "chats.delete": ("Delete the chat", "Удалить чат"),
     "chats.empty": ("Your chats will be here.", "Здесь будут ваши чаты."),
-    "chats.busy": ("A reply is being written", "Пишется ответ"),
     "chats.today": ("Today", "Сегодня"),
     "chats.yesterday": ("Yesterday", "Вчера"),
     "chats.week": ("Last seven days", "За неделю"),
@@ -93,7 +92,6 @@ PAGE: Mapping[str, tuple[str, str]] = {
         "{dropped} {dropped:раннее сообщение|ранних сообщения|ранних сообщений} модель уже не видит",
     ),
     "meter.edge": ("The model's window begins here", "Отсюда начинается окно модели"),
-    "meter.outside": ("The model does not see this message any more", "Этого сообщения модель уже не видит"),
     "meter.draft": ("{draft} of them in the input box", "из них {draft} в поле ввода"),
     "greeting.title": ("What shall we talk about?", "О чём поговорим?"),
     "greeting.model": (
@@ -120,7 +118,6 @@ PAGE: Mapping[str, tuple[str, str]] = {
         "Write the beginning of a story in which an old samovar turns out to remember everything said over tea.",
         "Напиши начало рассказа, в котором старый самовар помнит всё, что говорили за чаем.",
     ),
-    "theme.title": ("Colours", "Цвета"),
     "theme.light": ("Light", "Светлые"),
     "theme.dark": ("Dark", "Тёмные"),
     "theme.auto": ("As the system has them", "Как в системе"),

@@ -19,7 +19,6 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.broken": ("This file is damaged or not whole", "Файл повреждён или скачан не до конца"),
     "model.switch": ("Switch the model", "Сменить модель"),
     "model.local": ("Models on this computer", "Модели на этом компьютере"),
-    "model.local.empty": ("There are none yet.", "Пока ни одной."),
     "model.other": ("Another model", "Другая модель"),
     "model.path": ("File, folder or name on the hub", "Файл, папка или имя на хабе"),
     "model.path.help": (
@@ -27,7 +26,6 @@ PANEL: Mapping[str, tuple[str, str]] = {
         "Файл GGUF, папка с ним или имя на хабе вида user/repo:Q4_K_M. Чаты останутся как есть.",
     ),
     "model.load": ("Load", "Загрузить"),
-    "model.owner_only": ("Only the owner can switch the model.", "Сменить модель может только владелец."),
     "preset.title": ("Preset", "Пресет"),
     "preset.none": ("No preset", "Без пресета"),
     "preset.changed": ("changed", "изменён"),

@@ -18,6 +18,34 @@ REASONS: Mapping[str, str] = {
     "it is no model by itself ({kind})": "сам по себе это не файл модели ({kind})",
     "its part {name} is missing": "нет части {name}",
     "it holds no weights": "в файле нет весов",
+    "it has no GGUF file": "в ней нет файлов GGUF",
+    "it needs {size} GB, and {free} GB are free on the disk": "нужно {size} ГБ, а на диске свободно {free} ГБ",
+    "the hub does not tell the size of {name}": "хаб не сообщает размер {name}",
+    "its terms must be accepted first, on its page on the hub; then set HF_TOKEN": (
+        "сначала примите её условия на её странице на хабе и задайте HF_TOKEN"
+    ),
+    "the hub has disabled it": "хаб её отключил",
+    "the hub has no such model, or it is private; then set HF_TOKEN": (
+        "такой модели на хабе нет, или она закрыта — тогда задайте HF_TOKEN"
+    ),
+    "the hub refuses it; HF_TOKEN may be wrong or lack the right": (
+        "хаб её не отдаёт; возможно, HF_TOKEN неверен или без нужных прав"
+    ),
+    "the hub asks to wait: too many requests": "хаб просит подождать: слишком много запросов",
+    "the hub answered with error {status}": "хаб ответил ошибкой {status}",
+    "HF_HUB_OFFLINE forbids the network": "HF_HUB_OFFLINE запрещает выход в сеть",
+    "the hub could not be reached": "хаб недоступен",
+    "the connection was cut again and again": "связь обрывалась снова и снова",
+    "its checksum is not the expected one": "контрольная сумма не та, что ожидалась",
+    "the package arrived broken": "пакет пришёл повреждённым",
+    "the package does not hold the model": "в пакете нет модели",
+    "no engine that speaks HTTP is installed": "движок, работающий по HTTP, не установлен",
+    "{name} could not be loaded: {error}": "{name} не загружается: {error}",
+    "it cannot be compiled: {error}": "он не разбирается: {error}",
+    "it tries what a template may not: {error}": "он пытается делать то, что шаблону нельзя: {error}",
+    "it takes too much: {error}": "ему нужно слишком много: {error}",
+    "it does not come to an end": "он не может закончить",
+    "it writes without end": "он пишет без конца",
     "the package index could not be reached": "каталог пакетов недоступен",
     "pip gave no reason": "pip не назвал причины",
     "llama.cpp gave no reason": "llama.cpp не назвал причины",
