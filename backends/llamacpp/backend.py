@@ -16,7 +16,7 @@ from backends.llamacpp.run import LlamaGeneration, Run
 from backends.llamacpp.sampler import Sampler
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.sampling import SamplingParams, knobs
-from backends.templates import choose_template
+from backends.templates import ChatTemplate, choose_template
 from backends.textstream import TextStream
 from backends.values import Capabilities, Encoded, ModelInfo, Prompt, Request
 
@@ -36,9 +36,7 @@ class LlamaCppBackend:
         self._model = model = Model(path, options)
         try:
             self._vocabulary = vocabulary = _vocabulary(model)
-            template = choose_template(
-                options.template, model.chat_template, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos)
-            )
+            template = _template(model, vocabulary, options.template)
             self._encoder = Encoder(vocabulary, template)
             window = options.window(model.trained_window)
             self._info = describe(model, vocabulary, window, template.name)
@@ -78,7 +76,7 @@ class LlamaCppBackend:
             tokens,
             limit=min(params.max_tokens or room, room),
             sampler=Sampler(params, self._vocabulary, window, seed, tokens),
-            stream=TextStream(params.stop, prepared.think, prepared.thinking),
+            stream=TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead),
             seed=seed,
             user=request.user,
         )
@@ -117,6 +115,12 @@ class LlamaCppBackend:
         for token in tokens:
             if not 0 <= token < size:
                 raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}")
+
+
+def _template(model: Model, vocabulary: Vocabulary, name: str) -> ChatTemplate:
+    called = " ".join((model.metadata("general.architecture"), model.metadata("general.name"), model.path.stem))
+    bos, eos = vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos)
+    return choose_template(name, model.chat_template, bos, eos, vocabulary.marks, called)
 
 
 def _vocabulary(model: Model) -> Vocabulary:

@@ -18,11 +18,13 @@ _REMEMBERED = 8
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A prompt ready to be read: its tokens, the tags of the model's thinking, and whether it stands inside them."""
+    """A prompt ready to be read: its tokens, and how the text after it is to be taken (see `TextStream`)."""
 
     encoded: Encoded
     think: tuple[str, str] | None = None
     thinking: bool = False
+    lead: str = ""
+    stops: tuple[str, ...] = ()
 
 
 class Encoder:
@@ -34,7 +36,7 @@ class Encoder:
         self._lock = threading.Lock()
 
     def prepare(self, prompt: Prompt) -> Prepared:
-        """Return the prompt's tokens and the state of thinking at its end. Raises `TemplateFailed`."""
+        """Return the prompt's tokens and what is known of the text after them. Raises `TemplateFailed`."""
         with self._lock:
             if prompt in self._recent:
                 self._recent.move_to_end(prompt)
@@ -61,7 +63,8 @@ class Encoder:
         )
         think = self._template.think if prompt.speaker == "assistant" else None
         encoded = Encoded(begin + tokens or self._blank(), counts)
-        return Prepared(encoded, think, think is not None and _inside(rendered, think))
+        thinking = think is not None and _inside(rendered.text, prompt.prefix, think)
+        return Prepared(encoded, think, thinking, rendered.lead, self._template.stops)
 
     def _forged(self, rendered: Rendered) -> list[tuple[int, int]]:
         control = self._vocabulary.control
@@ -139,7 +142,8 @@ def _aligned(data: bytes, pieces: Sequence[bytes]) -> list[int]:
     return reached
 
 
-def _inside(rendered: Rendered, think: tuple[str, str]) -> bool:
-    """Whether the prompt ends between the thinking tags: a template, or the person, may have opened them."""
-    tail = rendered.text[rendered.contents[-1][0] :] if rendered.contents else rendered.text
-    return bool(tail.rfind(think[0]) > tail.rfind(think[1]))
+def _inside(text: str, prefix: str, think: tuple[str, str]) -> bool:
+    """Whether a prompt ends between the thinking tags: the template, or the prefix, may have opened them."""
+    opening = text.removesuffix(prefix).rstrip()
+    opened = opening.endswith(think[0]) or prefix.lstrip().startswith(think[0])
+    return opened and think[1] not in prefix

@@ -9,6 +9,7 @@ import re
 from llama_cpp import llama_cpp as native
 
 _SPECIAL = native.LLAMA_TOKEN_ATTR_CONTROL | native.LLAMA_TOKEN_ATTR_UNKNOWN
+_ADDED = _SPECIAL | native.LLAMA_TOKEN_ATTR_USER_DEFINED
 
 
 class _Pieces(dict[int, bytes]):
@@ -53,7 +54,7 @@ class Vocabulary:
 
     def _survey(self) -> None:
         """Read every token once: for the hash, the ends of a turn, and the texts of control tokens."""
-        digest, special, ends = hashlib.sha256(), [], []
+        digest, special, marks, ends = hashlib.sha256(), [], [], []
         digest.update(f"{self.size} {self.bos} {self.eos} {self.add_bos}".encode())
         for token in range(self.size):
             text = native.llama_vocab_get_text(self.pointer, token) or b""
@@ -61,12 +62,16 @@ class Vocabulary:
             digest.update(b"%d %d %s\0" % (attributes, len(text), text))
             if native.llama_vocab_is_eog(self.pointer, token):
                 ends.append(token)
+            if text and attributes & _ADDED:
+                marks.append(text.decode("utf-8", "replace"))
             if text and attributes & _SPECIAL:
                 special.append(text.decode("utf-8", "replace"))
         self.ends = frozenset(ends)
         """The tokens by which the model ends its turn."""
         self.fingerprint = digest.hexdigest()[:32]
         """Equal for vocabularies that hold the same tokens in the same order."""
+        self.marks = frozenset(marks)
+        """The texts of the tokens that are no piece of ordinary text: control tokens and added ones."""
         special.sort(key=len, reverse=True)
         self.control = re.compile("|".join(map(re.escape, special))) if special else None
         """Finds the texts that would be read as control tokens."""
