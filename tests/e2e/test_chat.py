@@ -113,6 +113,7 @@ def test_edit_copy_branch_and_delete_on_a_message(site: Open, visit: Visit) -> N
     assert chat.page.evaluate("navigator.clipboard.readText()") == "two"
     chat.act(-1, "branch")
     expect(chat.page.locator("#chat-list [data-chat]")).to_have_count(2)
+    expect(chat.page.locator("#chat-list [data-current]")).to_have_attribute("data-chat", "2")
     chat.say("elsewhere")
     assert chat.texts() == ["first", "two", "elsewhere", "three"]
     chat.act(1, "delete")
@@ -184,8 +185,8 @@ def test_a_message_of_five_megabytes_is_refused_and_stays_in_the_box(site: Open,
 
 def test_an_empty_chat_greets_and_names_the_model(site: Open, visit: Visit) -> None:
     chat = visit(site().url)
-    expect(chat.page.locator("#transcript")).to_contain_text("scripted")
-    expect(chat.page.locator("#transcript")).to_contain_text("8,192")
+    expect(chat.page.locator(".greeting")).to_contain_text("scripted")
+    expect(chat.page.locator(".greeting")).to_contain_text("8,192")
 
 
 def test_the_meter_moves_while_typing(site: Open, visit: Visit) -> None:

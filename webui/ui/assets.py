@@ -20,7 +20,16 @@ from webui.surroundings import Language
 from webui.ui import i18n
 
 FOLDER = Path(__file__).parent / "assets"
-STYLES = ("base.css", "shell.css", "chats.css", "transcript.css", "rendered.css", "composer.css", "levers.css", "overlay.css")
+STYLES = (
+    "base.css",
+    "shell.css",
+    "chats.css",
+    "transcript.css",
+    "rendered.css",
+    "composer.css",
+    "levers.css",
+    "overlay.css",
+)
 """The style sheets in the order in which they are joined."""
 
 _TYPES: Mapping[str, str] = {".js": "text/javascript", ".css": "text/css", ".json": "application/json"}

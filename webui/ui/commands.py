@@ -65,7 +65,9 @@ class Asked:
         value = self.data.get("levers")
         if not isinstance(value, Mapping) or not isinstance(sampling := value.get("sampling"), Mapping):
             raise InvalidRequest(reason="the levers are missing")
-        return Levers(SamplingParams.from_mapping(sampling), str(value.get("start_with", "")), str(value.get("preset", "")))
+        return Levers(
+            SamplingParams.from_mapping(sampling), str(value.get("start_with", "")), str(value.get("preset", ""))
+        )
 
 
 class PageCommands:

@@ -14,8 +14,9 @@ from markdown_it.rules_inline import StateInline
 _LONGEST = 4000
 _ENDS = {"$$": "$$", "\\[": "\\]"}
 _PAIRS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
-_DOLLARS = re.compile(r"(?<![\w$])\$(?![\s$])([^$\n]{1,400})(?<![\s\\])\$(?![\w$])")
-"""One dollar is a formula only when it touches what it encloses and no letter or figure outside: not `$5 and $10`."""
+_DOLLARS = re.compile(r"(?<![\w$])\$(?![\s${])([^$\n`]{1,400})(?<![\s\\])\$(?![\w${])")
+"""One dollar is a formula only when it touches what it encloses and no letter or figure outside: not `$5 and $10`.
+Nor when a brace follows: `${…}` is code."""
 
 
 def formulas(markdown: MarkdownIt) -> None:

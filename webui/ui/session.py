@@ -174,7 +174,9 @@ class Session:
             return None
         try:
             chat, dialogue = self._read(page.chat)
-            system = chat.system if chat is not None else self._services.history.setting(page.account, SYSTEM_SETTING, "")
+            system = (
+                chat.system if chat is not None else self._services.history.setting(page.account, SYSTEM_SETTING, "")
+            )
             path, draft = dialogue.path, page.draft
             if draft.strip():
                 path = (*path, Node(0, dialogue.tip, "user", draft))
@@ -190,4 +192,3 @@ class Session:
 
     def _say(self, error: SamovarError) -> str:
         return i18n.error(error.code, error.details, self._page.language)
-

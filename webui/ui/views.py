@@ -8,6 +8,7 @@ from typing import Any
 
 from backends.errors import SamovarError
 from backends.models.library import LocalModel
+from backends.values import Capabilities
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
 from webui.history.store import Chat, Hit
@@ -196,7 +197,15 @@ def model(state: LoaderState, language: str) -> dict[str, Any]:
         "quantization": info.quantization if info is not None else "",
         "error": i18n.error(state.error.code, state.error.details, language) if state.error is not None else "",
         "knobs": sorted(capabilities.knobs) if capabilities is not None else None,
-        "reasons": dict(capabilities.reasons) if capabilities is not None else {},
+        "reasons": _reasons(capabilities, info.name, language) if capabilities is not None and info is not None else {},
+    }
+
+
+def _reasons(capabilities: Capabilities, engine: str, language: str) -> dict[str, str]:
+    """Return why the engine cannot do what it cannot do, by the names of knobs and controls, as sentences."""
+    return {
+        name: i18n.error(code, {"name": name, "engine": engine}, language)
+        for name, code in capabilities.reasons.items()
     }
 
 

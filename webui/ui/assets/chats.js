@@ -10,19 +10,19 @@ export class Chats {
     this.app = app;
     this.chats = new Map();
     this.list = h("nav", { id: "chat-list", "aria-label": app.t("chats.title") });
-    this.found = h("div", { class: "found-list", hidden: true });
+    this.found = null;
     this.query = h("input", { type: "search", placeholder: app.t("chats.search"), "aria-label": app.t("chats.search"), autocomplete: "off" });
     this.element = h("div", { class: "chats" },
       button("plus", app.t("chats.new"), { id: "new-chat", text: true, class: "wide", onclick: () => app.show(null) }),
       h("label", { id: "chat-search" }, this.query),
-      h("div", { class: "chat-rows" }, this.list, this.found));
+      h("div", { class: "chat-rows" }, this.list));
     const search = debounced(() => this.search(), SEARCH_MS);
     this.query.addEventListener("input", search);
     this.query.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.query.value = ""; this.search(); } });
     app.on("chats", ({ list }) => { this.chats = new Map(list.map((chat) => [chat.id, chat])); this.draw(); });
     app.on("chat", (patch) => { this.chats.set(patch.id, patch); this.draw(); });
     app.on("chat-gone", ({ id }) => this.gone(id));
-    app.on("found", (patch) => this.drawFound(patch));
+    app.on("found", (patch) => { if (patch.text === this.text) { this.found = patch.list; this.draw(); } });
     app.on("showing", () => this.draw());
     app.on("dialogue", ({ chat }) => this.name(chat));
   }
@@ -33,6 +33,12 @@ export class Chats {
       return;
     }
     this.late = false;
+    this.list.replaceChildren(...(this.found === null ? this.rows() : this.hits()));
+    const current = this.chats.get(this.app.chat);
+    document.title = current ? `${current.title} · Samovar` : "Samovar";
+  }
+
+  rows() {
     const rows = [...this.chats.values()].sort((a, b) => b.updated - a.updated || b.id - a.id);
     const made = [];
     let day = "";
@@ -43,9 +49,7 @@ export class Chats {
       made.push(this.row(chat));
     }
     if (!made.length) made.push(h("p", { class: "none" }, this.app.t("chats.empty")));
-    this.list.replaceChildren(...made);
-    const current = this.chats.get(this.app.chat);
-    document.title = current ? `${current.title} · Samovar` : "Samovar";
+    return made;
   }
 
   day(seconds) {
@@ -109,19 +113,22 @@ export class Chats {
     if (chat === null && this.app.chat !== null) this.app.show(null, { push: true });
   }
 
+  get text() { return this.query.value.trim(); }
+
   search() {
-    const text = this.query.value.trim();
-    this.list.hidden = Boolean(text);
-    this.found.hidden = !text;
-    if (text) this.app.live.send({ search: text });
+    if (this.text) {
+      this.app.live.send({ search: this.text });
+    } else {
+      this.found = null;
+      this.draw();
+    }
   }
 
-  drawFound({ text, list }) {
-    if (text !== this.query.value.trim()) return;
+  hits() {
     const { app } = this;
-    const rows = list.map(({ chat, title, message, snippet }) => h("a", { href: `#${chat}`, "data-chat": chat, class: "hit", onclick: (event) => this.open(event, chat, message) },
+    if (!this.found.length) return [h("p", { class: "none" }, app.t("chats.not_found"))];
+    return this.found.map(({ chat, title, message, snippet }) => h("a", { href: `#${chat}`, "data-chat": chat, class: "hit", onclick: (event) => this.open(event, chat, message) },
       h("b", {}, title),
       message !== null && h("span", {}, snippet.map(([piece, matched]) => (matched ? h("mark", {}, piece) : piece)))));
-    this.found.replaceChildren(...(rows.length ? rows : [h("p", { class: "none" }, app.t("chats.not_found"))]));
   }
 }

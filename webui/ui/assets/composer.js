@@ -43,8 +43,9 @@ export class Composer {
     app.on("status", (patch) => this.phase(patch));
     app.on("try", ({ text }) => this.set(text, true));
     app.on("leaving", () => { this.typed.cancel(); this.keep(); });
-    app.on("dialogue", ({ chat }) => this.shown(chat?.id ?? null));
-    app.on("hello", () => { this.typed.flush(); });
+    app.on("showing", ({ chat }) => this.turn(chat));
+    app.on("dialogue", () => { app.live.send({ typing: this.text }); this.draw(); });
+    app.on("hello", () => { if (this.chat === undefined) this.turn(app.chat); });
     app.on("model", ({ reasons }) => { this.reasons = reasons; this.draw(); });
     addEventListener("pagehide", () => this.keep());
   }
@@ -68,12 +69,13 @@ export class Composer {
   async submit() {
     if (this.sending || this.app.busy) return;
     const sent = this.text;
+    const slot = this.slot(this.chat);
     this.sending = true;
     this.typed.cancel();
     const done = await this.app.act("send", { text: sent, levers: this.app.levers() });
     this.sending = false;
     if (!done) return;
-    this.forget();
+    localStorage.removeItem(slot);
     if (this.text === sent) this.set("", false);
     else if (this.text.startsWith(sent)) this.set(this.text.slice(sent.length), false);
   }
@@ -86,14 +88,15 @@ export class Composer {
     this.app.act("impersonate", { text: this.text, levers: this.app.levers() });
   }
 
-  phase({ phase, place, done, total }) {
+  phase({ phase, place, done, total, speaker }) {
     const { app } = this;
     const busy = phase !== "idle";
     const percent = total ? Math.floor((100 * done) / total) : 0;
     this.busy = busy;
     this.send.hidden = busy;
     this.stop.hidden = !busy;
-    this.status.textContent = busy ? app.t(`status.${phase}`, { place, percent }) : "";
+    const doing = phase === "writing" && speaker === "user" ? "impersonating" : phase;
+    this.status.textContent = busy ? app.t(`status.${doing}`, { place, percent }) : "";
     this.status.classList.toggle("busy", busy);
     this.draw();
   }
@@ -116,20 +119,10 @@ export class Composer {
     else localStorage.removeItem(this.slot(this.chat));
   }
 
-  forget() {
-    this.typed.cancel();
-    localStorage.removeItem(this.slot(this.chat ?? null));
-  }
-
-  shown(chat) {
-    if (chat === this.chat) {
-      this.app.live.send({ typing: this.text });
-      this.draw();
-      return;
-    }
-    const arrived = this.chat === null && this.sending;
+  /** Take up what was left in another chat; a first message being sent goes along into the chat that it begins. */
+  turn(chat) {
+    const begun = this.chat === null && this.sending;
     this.chat = chat;
-    if (!arrived) this.set(localStorage.getItem(this.slot(chat)) ?? "", true);
-    else this.draw();
+    if (!begun) this.set(localStorage.getItem(this.slot(chat)) ?? "", true);
   }
 }
