@@ -10,7 +10,7 @@ from webui.jobs import Job
 
 
 class Audience(Protocol):
-    """What `Chats` tells. An account's pages hear of its chats; a chat's pages of its dialogue; one page of its input."""
+    """What `Chats` tells: an account's pages of its chats, a chat's pages of its dialogue, one page of its input."""
 
     def chat_changed(self, account: int, chat: int) -> None:
         """Tell that a chat is new, renamed, busy, idle or has new words."""
@@ -30,7 +30,7 @@ class Audience(Protocol):
     def wrote(self, job: Job) -> None:
         """Tell that a job has more text to take."""
 
-    def meter_changed(self, account: int, chat: int) -> None:
+    def meter_changed(self, chat: int) -> None:
         """Tell that the window is filled otherwise."""
 
     def opened(self, account: int, page: str, chat: int) -> None:

@@ -110,7 +110,7 @@ class Chats:
     def set_system(self, actor: Actor, chat_id: int, text: str) -> None:
         """Set what the model is told before the dialogue."""
         self._history.set_system(actor.account, chat_id, text)
-        self._audience.meter_changed(actor.account, chat_id)
+        self._audience.meter_changed(chat_id)
 
     def delete_chat(self, actor: Actor, chat_id: int) -> None:
         """Take a chat off the list; can be undone. A reply that is being written in it ends."""
@@ -132,7 +132,7 @@ class Chats:
         self._history.set_tip(actor.account, chat_id, tip)
         after = self._history.dialogue(actor.account, chat_id)
         self._audience.path_changed(actor.account, chat_id, ids_of(before), after)
-        self._audience.meter_changed(actor.account, chat_id)
+        self._audience.meter_changed(chat_id)
 
 
 def node_of(dialogue: Dialogue, message: int) -> Node:

@@ -1,29 +1,29 @@
 """The errors of the house around the model; `backends.errors` has the root and its `code` and `details`.
 
-    SamovarError
-    ├── InvalidRequest          the asker can mend it
-    │   ├── NotFound              no such thing, or somebody else's
-    │   ├── NothingToDo           there is nothing that the command could work on
-    │   ├── OwnerOnly             only the owner of the house may do it
-    │   ├── BadName               a name that cannot be used
-    │   ├── PresetBroken          a preset's file cannot be read
-    │   ├── PresetExists          saving would overwrite one
-    │   ├── PresetReserved        the name belongs to a preset that ships
-    │   ├── PresetNotFound        no preset of that name
-    │   ├── WindowTooSmall        not even the system message and the reply's room fit
-    │   ├── SignInFailed          the name or the password is wrong
-    │   ├── TooManyAttempts       wait before the next one
-    │   └── InvitationInvalid     used, outdated or made up
-    ├── ChatBusy                a reply is being written there
-    ├── HistoryFailed           the database does not work
-    │   ├── DatabaseTooNew        a later version wrote it
-    │   ├── DatabaseBroken        damaged, or not a database of ours
-    │   ├── DatabaseUnavailable   locked, unreachable, or not permitted
-    │   └── StorageFull           no room on the disk
-    ├── ModelUnavailable        (see `backends.errors`)
-    │   ├── NoModel               none is chosen
-    │   └── ModelLoading          it is not ready yet
-    └── PortInUse               something else serves there
+SamovarError
+├── InvalidRequest          the asker can mend it
+│   ├── NotFound              no such thing, or somebody else's
+│   ├── NothingToDo           there is nothing that the command could work on
+│   ├── OwnerOnly             only the owner of the house may do it
+│   ├── BadName               a name that cannot be used
+│   ├── PresetBroken          a preset's file cannot be read
+│   ├── PresetExists          saving would overwrite one
+│   ├── PresetReserved        the name belongs to a preset that ships
+│   ├── PresetNotFound        no preset of that name
+│   ├── WindowTooSmall        not even the system message and the reply's room fit
+│   ├── SignInFailed          the name or the password is wrong
+│   ├── TooManyAttempts       wait before the next one
+│   └── InvitationInvalid     used, outdated or made up
+├── ChatBusy                a reply is being written there
+├── HistoryFailed           the database does not work
+│   ├── DatabaseTooNew        a later version wrote it
+│   ├── DatabaseBroken        damaged, or not a database of ours
+│   ├── DatabaseUnavailable   locked, unreachable, or not permitted
+│   └── StorageFull           no room on the disk
+├── ModelUnavailable        (see `backends.errors`)
+│   ├── NoModel               none is chosen
+│   └── ModelLoading          it is not ready yet
+└── PortInUse               something else serves there
 """
 
 from __future__ import annotations

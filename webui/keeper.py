@@ -44,4 +44,4 @@ class Keeper:
         self._audience.status_changed(job)
         if job.chat is not None:
             self._audience.chat_changed(job.account, job.chat)
-            self._audience.meter_changed(job.account, job.chat)
+            self._audience.meter_changed(job.chat)

@@ -43,6 +43,11 @@ ALL_PAGES: Topic = ("all",)
 """What every page follows: the state of the model."""
 
 
+def ready(patch: Patch) -> Build:
+    """Return a `Build` for a patch that is the same for every page."""
+    return lambda _: patch
+
+
 class Subscription:
     """One page's ear. All methods but `topics` belong to the event loop's thread."""
 

@@ -18,7 +18,10 @@ Stage = Literal["none", "downloading", "loading", "ready", "failed"]
 
 
 class Open(Protocol):
-    """How a model reference becomes a backend; `progress` gets (stage, share from 0 to 1) and returns False to give up."""
+    """How a model reference becomes a backend.
+
+    `progress` gets the stage and its share from 0 to 1, and returns False to give up.
+    """
 
     def __call__(self, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
         """Open the model, blocking. Raises `ModelUnavailable`."""
@@ -38,7 +41,7 @@ class LoaderState:
 class Loader:
     """Owns the backend. `changed` is called from the loading thread at every change of state worth showing."""
 
-    def __init__(self, opener: Open, changed: Callable[[LoaderState], None] = lambda state: None) -> None:
+    def __init__(self, opener: Open, changed: Callable[[LoaderState], None] = lambda _: None) -> None:
         self._open, self._changed = opener, changed
         self._state = LoaderState()
         self._condition = threading.Condition()

@@ -89,7 +89,7 @@ class Replies:
                 self._history.add_message(actor.account, chat_id, node.parent, node.role, text)
                 after = self._history.dialogue(actor.account, chat_id)
                 self._audience.path_changed(actor.account, chat_id, ids_of(dialogue), after)
-                self._audience.meter_changed(actor.account, chat_id)
+                self._audience.meter_changed(chat_id)
                 return
             system = self._history.chat(actor.account, chat_id).system
             self._check_fits(system, Dialogue(dialogue.nodes, node.parent), text, levers)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from backends.base import Backend
 from backends.errors import SamovarError
@@ -34,7 +35,7 @@ LAST_MODEL_SETTING = "model"
 log = logging.getLogger(__name__)
 
 
-class Telling(Audience):
+class Telling(Audience, Protocol):
     """An audience that is told of the model, too, and learns of the jobs once they are there."""
 
     jobs: Jobs | None

@@ -1,4 +1,4 @@
-"""A whole house without a page: the real history on a file, the scripted backend, an audience that keeps what it hears."""
+"""A whole house without a page: a real history, the scripted backend, an audience that keeps what it hears."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class Ear:
             text = "".join(piece for piece, _ in job.take())
             self.typed[job.page] = self.typed.get(job.page, "") + text
 
-    def meter_changed(self, account: int, chat: int) -> None:
+    def meter_changed(self, chat: int) -> None:
         self.heard.append(("meter", chat))
 
     def opened(self, account: int, page: str, chat: int) -> None:

@@ -16,7 +16,7 @@ from webui.accounts import OWNER_ID, Account
 from webui.chats import Actor
 from webui.errors import OwnerOnly
 from webui.levers import Levers, save_levers
-from webui.live import account_topic, page_topic
+from webui.live import account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import LAST_MODEL_SETTING, Services
 from webui.ui import views
@@ -157,7 +157,7 @@ class PageCommands:
         page = asked.actor.page if origin is None else origin
         save_levers(self._services.history, asked.account.id, levers)
         patch = views.levers(levers, page)
-        self._services.live.publish(account_topic(asked.account.id), ("levers",), lambda _: patch)
+        self._services.live.publish(account_topic(asked.account.id), ("levers",), ready(patch))
         self._measure(asked.account.id)
 
     def _load_preset(self, asked: Asked) -> None:
@@ -209,4 +209,4 @@ class PageCommands:
     def _answer(self, asked: Asked, ok: bool) -> None:
         patch = {"kind": "answer", "call": asked.data.get("call"), "ok": ok}
         topic = page_topic(asked.account.id, asked.actor.page)
-        self._services.live.publish(topic, ("answer", asked.actor.page, str(patch["call"])[:40]), lambda _: patch)
+        self._services.live.publish(topic, ("answer", asked.actor.page, str(patch["call"])[:40]), ready(patch))

@@ -10,7 +10,7 @@ from webui.dialogue import Dialogue
 from webui.errors import NotFound
 from webui.history.store import History
 from webui.jobs import Job, Jobs
-from webui.live import ALL_PAGES, Live, Patch, Subscription, account_topic, chat_topic, page_topic
+from webui.live import ALL_PAGES, Live, Patch, Subscription, account_topic, chat_topic, page_topic, ready
 from webui.loader import LoaderState
 from webui.ui import i18n, views
 from webui.ui.markdown import MarkdownStream
@@ -61,7 +61,7 @@ class Feed:
 
     def chat_gone(self, account: int, chat: int) -> None:
         """See `Audience.chat_gone`."""
-        self._live.publish(account_topic(account), ("chat", chat), lambda _: {"kind": "chat-gone", "id": chat})
+        self._live.publish(account_topic(account), ("chat", chat), ready({"kind": "chat-gone", "id": chat}))
 
     def path_changed(self, account: int, chat: int, before: tuple[int, ...], after: Dialogue) -> None:
         """See `Audience.path_changed`."""
@@ -72,7 +72,7 @@ class Feed:
             self._live.publish(chat_topic(chat), ("dialogue",), lambda page: self._whole(page, account, chat))
             return
         for message in gone:
-            self._live.publish(chat_topic(chat), ("article", message), lambda _, at=message: {"kind": "gone", "id": at})
+            self._live.publish(chat_topic(chat), ("article", message), ready({"kind": "gone", "id": message}))
         for message in fresh:
             self.message_changed(account, chat, message)
 
@@ -106,7 +106,7 @@ class Feed:
     def wrote(self, job: Job) -> None:
         """See `Audience.wrote`."""
         if job.message is None:
-            self._live.publish(page_topic(job.account, job.page), ("input",), lambda page: _typed(job))
+            self._live.publish(page_topic(job.account, job.page), ("input",), lambda _: _typed(job))
         elif job.chat is not None:
             chat = job.chat
             self._live.publish(chat_topic(chat), ("writing", job.message), lambda page: self.writing(page, chat))
@@ -128,18 +128,18 @@ class Feed:
             "tokens": job.tokens, "reasoning": seen.reasoning,
         }]  # fmt: skip
 
-    def meter_changed(self, account: int, chat: int) -> None:
+    def meter_changed(self, chat: int) -> None:
         """See `Audience.meter_changed`."""
         self._live.publish(chat_topic(chat), ("meter",), lambda page: page.measure())
 
     def opened(self, account: int, page: str, chat: int) -> None:
         """See `Audience.opened`."""
-        self._live.publish(page_topic(account, page), ("goto",), lambda _: {"kind": "goto", "chat": chat})
+        self._live.publish(page_topic(account, page), ("goto",), ready({"kind": "goto", "chat": chat}))
 
     def input(self, account: int, page: str, text: str, mode: Literal["set", "append"]) -> None:
         """See `Audience.input`."""
         patch = {"kind": "input", "text": text, "mode": mode, "focus": True}
-        self._live.publish(page_topic(account, page), ("input",), lambda _: patch)
+        self._live.publish(page_topic(account, page), ("input",), ready(patch))
 
     def notice(self, account: int, page: str, code: str, details: Mapping[str, Any] | None = None,
                undo: Mapping[str, Any] | None = None) -> None:  # fmt: skip

@@ -46,7 +46,8 @@ def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
         data = event._data
         commands.run(account_of(request), data if isinstance(data, Mapping) else {})
 
-    with gr.Blocks(title="Samovar", analytics_enabled=False, fill_height=True, fill_width=True) as blocks:
+    blocks = gr.Blocks(title="Samovar", analytics_enabled=False, fill_height=True, fill_width=True)
+    with blocks:
         shell = gr.HTML(
             html_template=_SHELL,
             js_on_load=_ON_LOAD.replace("BASE", json.dumps(assets.base)),

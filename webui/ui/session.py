@@ -21,7 +21,7 @@ from webui.accounts import Account
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history.store import Chat
-from webui.live import Patch, Subscription, account_topic, page_topic
+from webui.live import Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services
 from webui.ui import i18n, views
@@ -96,7 +96,7 @@ class Session:
         except NotFound as error:
             value, dialogue = None, Dialogue({}, None)
             notice = {"kind": "notice", "level": "error", "text": self._say(error), "undo": None}
-            self._page.put(page_topic(self._page.account, self._page.page), ("notice",), lambda _: notice)
+            self._page.put(page_topic(self._page.account, self._page.page), ("notice",), ready(notice))
         self._page.chat = None if value is None else value.id
         live.follow(self._page)
         state = await asyncio.to_thread(self._state, chat, value, dialogue)
@@ -145,7 +145,7 @@ class Session:
             patch = await asyncio.to_thread(make, asked)
         except NotFound:
             return
-        self._page.put(account_topic(self._page.account), (name, asked), lambda _: patch)
+        self._page.put(account_topic(self._page.account), (name, asked), ready(patch))
 
     def _older(self, before: int) -> Patch:
         _, dialogue = self._read(self._page.chat)
@@ -165,7 +165,7 @@ class Session:
             self._page.measuring.clear()
             patch = await asyncio.to_thread(self._meter)
             if patch is not None:
-                self._page.put(account_topic(self._page.account), ("meter",), lambda _, made=patch: made)
+                self._page.put(account_topic(self._page.account), ("meter",), ready(patch))
 
     def _meter(self) -> Patch | None:
         """Measure what would be sent if the person sent now. Runs in a thread."""

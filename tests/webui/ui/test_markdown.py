@@ -7,7 +7,6 @@ import re
 import pytest
 
 from webui.ui import markdown
-from webui.ui.blocks import Block
 from webui.ui.markdown import LONGEST_TEXT, MarkdownStream, render, render_user
 
 SAMPLES = {
