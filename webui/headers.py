@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from webui.hosts import Origin
 
 _SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script", re.IGNORECASE | re.DOTALL)
 _SOURCE = re.compile(rb"\bsrc\s*=", re.IGNORECASE)
 
-FIXED = {
+FIXED: Mapping[bytes, bytes] = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
     # Not `no-referrer`: under it browsers send `Origin: null` with a form, even to our own pages.

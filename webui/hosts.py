@@ -11,15 +11,15 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _HOST = re.compile(
     r"(?P<name>[a-z0-9_][a-z0-9_.-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE | re.ASCII
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_SECURE = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443}
+_SECURE: Mapping[str, str] = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOME_DOMAINS = ("", ".local", ".lan", ".home.arpa")
 """What home routers and mDNS append to a machine's name; none of them can be bought by an attacker."""

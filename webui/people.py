@@ -6,7 +6,7 @@ cookie is SameSite=Strict. Handlers are plain functions, so they run on worker t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ from webui.refusals import local_path
 from webui.security import account_of
 
 Text = Annotated[str, Form()]
-_FRESH = {"cache-control": "no-cache"}
+_FRESH: Mapping[str, str] = {"cache-control": "no-cache"}
 _DONE = ("password", "removed")
 
 

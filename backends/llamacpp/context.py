@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_cpp import llama_cpp as native
@@ -18,7 +18,7 @@ from backends.llamacpp.sampler import Sampler
 
 BATCH = 512
 """Tokens decoded at once, at most."""
-_OUTCOMES = {0: Outcome.DONE, 1: Outcome.FULL, 2: Outcome.ABORTED}
+_OUTCOMES: Mapping[int, Outcome] = {0: Outcome.DONE, 1: Outcome.FULL, 2: Outcome.ABORTED}
 
 
 class Context:

@@ -26,8 +26,8 @@ WAIT_SECONDS = 10
 
 _PRAGMAS = ("journal_mode = WAL", f"busy_timeout = {WAIT_SECONDS * 1000}", "foreign_keys = ON", "synchronous = NORMAL")
 _WRITING = "samovar_writing"
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_FULL_SQLSTATES = {"53100"}
+_BROKEN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+_FULL_SQLSTATES = ("53100",)
 _HARDLY_ANY = 1 << 20
 
 

@@ -9,6 +9,7 @@ and a blank line are; reference definitions do not reach from one block to anoth
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,7 +22,7 @@ _OUTER = re.compile(r"(?:\s*(?:[-*+]|\d{1,9}[.)]|>)(?=\s))*\s*>?\s*")
 _FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
 _INDENT = re.compile(r" {0,3}(?! )")
 _QUOTED = re.compile(r"[\s>]*")
-_MATH_ENDS = {"$$": "$$", "\\[": "\\]"}
+_MATH_ENDS: Mapping[str, str] = {"$$": "$$", "\\[": "\\]"}
 
 
 @dataclass(frozen=True, slots=True)

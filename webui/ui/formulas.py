@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from latex2mathml.converter import convert
@@ -12,8 +13,8 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
 _LONGEST = 4000
-_ENDS = {"$$": "$$", "\\[": "\\]"}
-_PAIRS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
+_ENDS: Mapping[str, str] = {"$$": "$$", "\\[": "\\]"}
+_PAIRS: Mapping[str, str] = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLARS = re.compile(r"(?<![\w$])\$(?![\s${])([^$\n`]{1,400})(?<![\s\\])\$(?![\w${])")
 """One dollar is a formula only when it touches what it encloses and no letter or figure outside: not `$5 and $10`.
 Nor when a brace follows: `${…}` is code."""

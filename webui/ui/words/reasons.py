@@ -47,6 +47,7 @@ REASONS: Mapping[str, str] = {
     "it does not come to an end": "он не может закончить",
     "it writes without end": "он пишет без конца",
     "the package index could not be reached": "каталог пакетов недоступен",
+    "the preset cannot be written ({error})": "пресет не записать ({error})",
     "pip gave no reason": "pip не назвал причины",
     "llama.cpp gave no reason": "llama.cpp не назвал причины",
     "its header is damaged": "заголовок повреждён",
