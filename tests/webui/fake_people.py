@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-from webui.errors import BadName, InvitationInvalid
+from webui.errors import BadName, InvitationInvalid, NotFound
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,22 @@ class FakePeople:
 
     def rename_person(self, account: int, name: str, key: str) -> None:
         with self._lock:
-            self._people[account] = replace(self._people[account], name=name, key=key)
+            if any(person.key == key and person.id != account for person in self._people.values()):
+                raise BadName(name=name, reason="taken")
+            self._people[account] = replace(self._there(account), name=name, key=key)
 
     def set_password_hash(self, account: int, password_hash: str) -> None:
         with self._lock:
-            self._people[account] = replace(self._people[account], password_hash=password_hash)
+            self._people[account] = replace(self._there(account), password_hash=password_hash)
             self._sessions = {digest: kept for digest, kept in self._sessions.items() if kept[0] != account}
 
     def remove_person(self, account: int) -> None:
         with self._lock:
-            del self._people[account]
+            del self._people[self._there(account).id]
             self._sessions = {digest: kept for digest, kept in self._sessions.items() if kept[0] != account}
 
     def open_session(self, account: int, digest: str, expires: float) -> None:
-        self._sessions[digest] = (account, expires)
+        self._sessions[digest] = (self._there(account).id, expires)
 
     def person_of_session(self, digest: str, now: float) -> FakePerson | None:
         self.asked += 1
@@ -80,3 +82,8 @@ class FakePeople:
             person = FakePerson(max(self._people) + 1, name, key, False, password_hash)
             self._people[person.id] = person
             return person
+
+    def _there(self, account: int) -> FakePerson:
+        if account not in self._people:
+            raise NotFound(what="account")
+        return self._people[account]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from webui.history.tables import MESSAGE, TOKEN_COUNT
 from webui.history.upsert import upsert
@@ -31,6 +31,11 @@ def write(connection: Connection, costs: Mapping[int, int], tokenizer: str) -> N
         rows = [{"message_id": id_, "tokenizer": tokenizer, "tokens": costs[id_]} for id_ in there]
         if rows:
             upsert(connection, TOKEN_COUNT, rows)
+
+
+def forget(connection: Connection, message: int) -> None:
+    """Drop what a message cost: its text changes."""
+    connection.execute(delete(TOKEN_COUNT).where(TOKEN_COUNT.c.message_id == message))
 
 
 def _portions(ids: Iterable[int]) -> Iterator[Sequence[int]]:

@@ -133,6 +133,7 @@ class History:
         """Say that a message is being written (on)."""
         with self._database.write() as connection:
             messages.change(connection, message, state="writing")
+            counts.forget(connection, message)
 
     def save_draft(self, message: int, text: str, reasoning: str) -> None:
         """Keep the text so far; nothing happens unless the message is being written."""
@@ -144,6 +145,7 @@ class History:
         content, reasoning, kept = storable(text), storable(reasoning), write_made(made)
         with self._database.write() as connection:
             messages.change(connection, message, content=content, reasoning=reasoning, state=state, made=kept)
+            counts.forget(connection, message)
 
     def mark_cut(self) -> None:
         """Mark what a server that was killed left unfinished; to be called before anything is written."""

@@ -28,9 +28,9 @@ def storable(text: str) -> str:
 
 def clean_title(title: str) -> str:
     """Return a title in one line without control characters, at most `LONGEST_TITLE` long; perhaps empty."""
-    line = " ".join(title[: 8 * LONGEST_TITLE].split())
-    kept = "".join(letter for letter in line if unicodedata.category(letter) not in ("Cc", "Cs"))
-    return kept.strip()[:LONGEST_TITLE].rstrip()
+    begin = title[: 8 * LONGEST_TITLE]
+    seen = (letter for letter in begin if letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cs"))
+    return " ".join("".join(seen).split())[:LONGEST_TITLE].rstrip()
 
 
 def asked(number: int, what: str) -> int:
