@@ -94,7 +94,14 @@ class ChatTemplate:
         """
         if prompt.speaker != "assistant" or not self._opening.asks:
             return False
-        return not prompt.prefix or (self.think is not None and any(tag in prompt.prefix for tag in self.think))
+        return not prompt.prefix or self._thinks(prompt.prefix)
+
+    def _thinks(self, prefix: str) -> bool:
+        """Whether a prefix begins with thinking: it opens it, or closes what the template opens."""
+        if self.think is None:
+            return False
+        start, end = self.think
+        return prefix.lstrip().startswith(start) or (end in prefix and start not in prefix)
 
     def _lay_out(self, form: Form, texts: Sequence[str], now: datetime, asks: bool) -> tuple[str, list[Span]]:
         """Return the text up to the speaker's, and where the messages stand in it. Raises `Refusal`."""
@@ -107,6 +114,8 @@ class ChatTemplate:
             skeleton, again, _ = skeleton.partition(opening)
             if not found or not again:
                 raise Refusal("it leaves out the last message")
+        elif not text.strip():
+            raise Refusal("it opens no reply")
         if marked("".join(marks)) - marked(skeleton):
             raise Refusal("it leaves out a message")
         return text, locate(text, skeleton, texts, self.think)
