@@ -83,6 +83,8 @@ class Job:
     message: int | None = None
     base: str = ""
     base_reasoning: str = ""
+    before: Made | None = None
+    """What made the part that is there already."""
     made: Made = field(default_factory=Made)
     status: Status = field(default_factory=Status)
     tokens: int = 0
@@ -225,7 +227,7 @@ class Jobs:
                     self._move(job, Status("queued", place=place))
                 case Done(reason, usage, timings, seed):
                     state: State = "stopped" if reason == "cancelled" else "length" if reason == "length" else "done"
-                    return state, replace(job.made, seed=seed, usage=usage, timings=timings)
+                    return state, _together(job.before, replace(job.made, seed=seed, usage=usage, timings=timings))
         raise EngineFailed(reason="the generation ended without a word")
 
     def _text(self, job: Job, text: str, reasoning: bool, tokens: int) -> None:
@@ -253,6 +255,16 @@ class Jobs:
                 with self._lock:
                     if _slot(job) in self._running:
                         self._saved[job] = tokens
+
+
+def _together(before: Made | None, made: Made) -> Made:
+    """Return what made a reply that was continued: the writing of both parts, the reading of the last."""
+    if before is None or before.usage is None or before.timings is None or made.usage is None or made.timings is None:
+        return made
+    written = before.usage.completion_tokens + made.usage.completion_tokens
+    seconds = before.timings.decode + made.timings.decode
+    usage, timings = replace(made.usage, completion_tokens=written), replace(made.timings, decode=seconds)
+    return replace(made, usage=usage, timings=timings)
 
 
 def _slot(job: Job) -> Any:

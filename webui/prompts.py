@@ -35,7 +35,7 @@ class Prompts:
 
     def __init__(self, history: History) -> None:
         self._costs = Costs(history)
-        self._corrections: OrderedDict[tuple[object, ...], int] = OrderedDict()
+        self._trusted: OrderedDict[tuple[object, ...], None] = OrderedDict()
         self._lock = threading.Lock()
 
     def fit(self, backend: Backend, system: str, path: Sequence[Node], speaker: Speaker, prefix: str,
@@ -57,30 +57,31 @@ class Prompts:
             kept = path[planned.dropped :]
             prompt = ChatPrompt(messages_of(system, kept), speaker, prefix)
             reckoned = planned.used - short
-            used = reckoned + self._correction(backend, measured, system, kept, prompt, reckoned)
+            used = self._exact(backend, measured, system, kept, prompt, reckoned)
             if used + reserve <= window or len(kept) <= 1:
                 return Fitted(prompt, replace(planned, used=used), kept[0].id if kept else None)
             short += used + reserve - window
 
-    def _correction(self, backend: Backend, measured: Measured, system: str, kept: Sequence[Node], prompt: ChatPrompt,
-                    reckoned: int) -> int:  # fmt: skip
-        """Return by how much the sum of the costs is wrong, as a template may say other things around a message.
+    def _exact(self, backend: Backend, measured: Measured, system: str, kept: Sequence[Node], prompt: ChatPrompt,
+               reckoned: int) -> int:  # fmt: skip
+        """Return the size of a prompt for which the sum of the costs is known.
 
-        Found out by reading the whole prompt, once for each message that a prompt begins with.
+        A template may say other things around a message than it did where that was measured. So a sum is trusted only
+        after a prompt that begins with the same message and ends in the same way was read whole and agreed.
         """
-        first = kept[0].id if kept else None
-        key = (measured.tokenizer, hash(system), first, prompt.speaker)
-        with self._lock:
-            known = self._corrections.get(key)
-        if known is not None:
-            return known
         if measured.whole and len(kept) == len(measured.costs):
-            correction = 0
+            exact = reckoned
+        elif kept and _likeness(measured, system, kept, prompt) in self._trusted:
+            return reckoned
         else:
-            correction = len(backend.encode(prompt).tokens) - reckoned
-        if first:
+            exact = len(backend.encode(prompt).tokens)
+        if exact == reckoned and kept and kept[0].id:
             with self._lock:
-                self._corrections[key] = correction
-                while len(self._corrections) > _REMEMBERED:
-                    self._corrections.popitem(last=False)
-        return correction
+                self._trusted[_likeness(measured, system, kept, prompt)] = None
+                while len(self._trusted) > _REMEMBERED:
+                    self._trusted.popitem(last=False)
+        return exact
+
+
+def _likeness(measured: Measured, system: str, kept: Sequence[Node], prompt: ChatPrompt) -> tuple[object, ...]:
+    return measured.tokenizer, hash(system), kept[0].id, kept[-1].role, prompt.speaker, bool(prompt.prefix)

@@ -73,7 +73,7 @@ class Replies:
                 raise NothingToDo(reason="no_reply")
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
                 node = self._history.add_message(
-                    actor.account, chat_id, node.parent, "assistant", node.content, reasoning=node.reasoning
+                    actor.account, chat_id, node.parent, "assistant", node.content, reasoning=node.reasoning, made=node.made
                 )
             elif dialogue.tip != node.id:
                 self._history.set_tip(actor.account, chat_id, node.id)
@@ -148,7 +148,7 @@ class Replies:
         self._history.begin_draft(node.id)
         dialogue = self._history.dialogue(actor.account, chat_id)
         path, system = Dialogue(dialogue.nodes, node.parent).path, self._history.chat(actor.account, chat_id).system
-        job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning)
+        job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning, node.made)
         self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
         self._start(job, lambda backend: self._request(
             backend, actor, system, path, "assistant", node.content, levers.sampling))  # fmt: skip

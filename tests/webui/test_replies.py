@@ -99,6 +99,17 @@ def test_continue_goes_on_in_the_same_message_from_its_last_character(build: Bui
     assert prompt_of(house).messages == (Message("user", "a tale"),)
 
 
+def test_the_figures_of_a_continued_reply_are_those_of_both_parts(build: Build) -> None:
+    house = build(Script(replies=["Once upon", " a time there was"]))
+    chat = house.say("a tale")
+    house.replies.continue_(ME, chat, PLAIN)
+    house.quiet()
+    made = house.path(chat)[-1].made
+    assert made is not None and made.usage is not None
+    assert made.usage.completion_tokens == 2 + 4
+    assert made.usage.prompt_tokens > 4
+
+
 def test_continue_leaves_a_reply_that_others_stand_on(build: Build) -> None:
     house = build(Script(replies=["one", "two", " more"]))
     chat = house.say("a")

@@ -50,7 +50,7 @@ export class Model {
       ["model.window", state.window && app.t("model.tokens", { tokens: state.window })],
       ["model.trained", state.trained_window && state.trained_window !== state.window && app.t("model.tokens", { tokens: state.trained_window })],
       ["model.quantization", state.quantization],
-      ["model.template", state.template],
+      ["model.template", state.template.startsWith("own") ? app.t("model.template.own") : state.template],
     ].filter(([, value]) => value);
     this.panel.replaceChildren(...[
       h("h2", {}, state.state === "none" ? app.t("model.none") : state.name.split(/[\\/]/).at(-1)),

@@ -16,6 +16,7 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.tokens": ("{tokens} {tokens:token|tokens}", "{tokens} {tokens:токен|токена|токенов}"),
     "model.quantization": ("Quantization", "Квантование"),
     "model.template": ("Chat template", "Шаблон диалога"),
+    "model.template.own": ("the model's own", "собственный шаблон модели"),
     "model.broken": ("This file is damaged or not whole", "Файл повреждён или скачан не до конца"),
     "model.switch": ("Switch the model", "Сменить модель"),
     "model.local": ("Models on this computer", "Модели на этом компьютере"),

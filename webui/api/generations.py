@@ -1,0 +1,125 @@
+"""The generations of one answer: each in a thread of its own, heard by one coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+
+from backends.base import Backend, Generation
+from backends.errors import EngineFailed, SamovarError
+from backends.values import Done, Event, Progress, Queued, Request
+from webui.api.fields import Groups
+
+log = logging.getLogger(__name__)
+
+Heard = tuple[int, Event]
+"""Which of the requests, counted through all groups, and what it said."""
+
+
+class Generations:
+    """Running generations. Those of a group begin once its first one has read the prompt: then it need not be read again.
+
+    Made and used on one event loop; `close` must be called in the end.
+    """
+
+    def __init__(self, backend: Backend, groups: Groups) -> None:
+        self._backend = backend
+        self._loop = asyncio.get_running_loop()
+        self._heard: asyncio.Queue[tuple[int, Event | SamovarError]] = asyncio.Queue()
+        self._followers: dict[int, list[tuple[int, Request]]] = {}
+        self._accepted: dict[int, asyncio.Future[None]] = {}
+        self._running: list[Generation] = []
+        self._stopping = threading.Event()
+        self._numbered = _numbered(groups)
+        self._unfinished = sum(map(len, self._numbered))
+
+    @classmethod
+    async def start(cls, backend: Backend, groups: Groups) -> Generations:
+        """Start them; returns once the engine has accepted a request of every group. Raises what `Backend.start` does."""
+        generations = cls(backend, groups)
+        try:
+            await generations._lead()
+        except BaseException:
+            generations.close()
+            raise
+        return generations
+
+    async def next(self, seconds: float) -> Heard | None:
+        """Return what is said next, None when nothing is said for so long. Raises the error of a generation.
+
+        Not to be called any more once `over`.
+        """
+        try:
+            index, said = await asyncio.wait_for(self._heard.get(), seconds)
+        except TimeoutError:
+            return None
+        if isinstance(said, SamovarError):
+            raise said
+        if isinstance(said, Done):
+            self._unfinished -= 1
+        if not isinstance(said, Queued | Progress):
+            for follower in self._followers.pop(index, ()):
+                self._begin(*follower)
+        return index, said
+
+    @property
+    def over(self) -> bool:
+        """Whether all of them are done."""
+        return self._unfinished == 0
+
+    def close(self) -> None:
+        """Cancel what still runs; returns at once."""
+        self._stopping.set()
+        for generation in list(self._running):
+            generation.cancel()
+
+    async def _lead(self) -> None:
+        for (first, request), *others in self._numbered:
+            self._accepted[first] = self._loop.create_future()
+            self._followers[first] = others
+            self._begin(first, request)
+        await asyncio.gather(*self._accepted.values())
+
+    def _begin(self, index: int, request: Request) -> None:
+        threading.Thread(target=self._run, args=(index, request), name="api generation", daemon=True).start()
+
+    def _run(self, index: int, request: Request) -> None:
+        try:
+            if self._stopping.is_set():
+                return
+            generation = self._backend.start(request)
+            self._running.append(generation)
+            # Whoever closes sets the flag first and then looks at the list, so one of the two sees the other.
+            if self._stopping.is_set():
+                generation.cancel()
+            self._tell(index, None)
+            for event in generation:
+                self._tell(index, event)
+        except SamovarError as error:
+            self._tell(index, error)
+        except Exception as error:
+            log.exception("a generation failed")
+            self._tell(index, EngineFailed(reason=str(error) or type(error).__name__))
+
+    def _tell(self, index: int, said: Event | SamovarError | None) -> None:
+        # A server that is shutting down has closed its loop: nobody listens any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._hear, index, said)
+
+    def _hear(self, index: int, said: Event | SamovarError | None) -> None:
+        accepted = self._accepted.get(index)
+        if accepted is not None and not accepted.done():
+            if isinstance(said, SamovarError):
+                accepted.set_exception(said)
+            else:
+                accepted.set_result(None)
+        elif said is not None:
+            self._heard.put_nowait((index, said))
+
+
+def _numbered(groups: Groups) -> list[list[tuple[int, Request]]]:
+    numbers: Iterator[int] = iter(range(sum(map(len, groups))))
+    return [[(next(numbers), request) for request in group] for group in groups]
