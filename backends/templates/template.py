@@ -73,17 +73,16 @@ class ChatTemplate:
         """
         texts = [message.content for message in prompt.messages]
         turns: Form = tuple(Turn(message.role, (number,)) for number, message in enumerate(prompt.messages))
-        asks = self._asks(prompt)
-        if not asks:
-            turns += (Turn(prompt.speaker, (len(texts),)),)
+        begun = (*turns, Turn(prompt.speaker, (len(texts),)))
         now, reason = datetime.now().astimezone(), ""
-        for form in forms(turns):
-            try:
-                text, spans = self._lay_out(form, texts, now, asks)
-            except Refusal as refusal:
-                reason = reason or str(refusal)
-                continue
-            return self._open(text, spans, prompt, asks)
+        for asks in (True, False) if self._asks(prompt) else (False,):
+            for form in forms(turns if asks else begun):
+                try:
+                    text, spans = self._lay_out(form, texts, now, asks)
+                except Refusal as refusal:
+                    reason = reason or str(refusal)
+                    continue
+                return self._open(text, spans, prompt, asks)
         raise TemplateFailed(reason=reason)
 
     def _asks(self, prompt: ChatPrompt) -> bool:
@@ -159,17 +158,18 @@ class ChatTemplate:
     def _opening(self) -> _Opening:
         """Try the template on the smallest dialogue."""
         asked, answer = ("user", mark(0)), ("assistant", mark(1))
-        now, typed = datetime.now().astimezone(), False
-        try:
-            bare = self._call([asked], now, False, typed)
-            if asked[1] not in bare:
-                typed = asked[1] in (bare := self._call([asked], now, False, True))
-            opened = self._call([asked], now, True, typed)
-            head = self._call([asked, answer], now, False, typed).partition(answer[1])[0]
-        except (Refusal, TemplateFailed):
-            return _Opening("add_generation_prompt" in self._source)
-        lead = head.removeprefix(opened)
-        return _Opening(opened.strip() != bare.strip(), "" if lead.strip() else lead, typed)
+        now = datetime.now().astimezone()
+        for typed in (False, True):
+            try:
+                bare = self._call([asked], now, False, typed)
+                opened = self._call([asked], now, True, typed)
+                head = self._call([asked, answer], now, False, typed).partition(answer[1])[0]
+            except (Refusal, TemplateFailed):
+                continue
+            if asked[1] in bare:
+                lead = head.removeprefix(opened)
+                return _Opening(opened.strip() != bare.strip(), "" if lead.strip() else lead, typed)
+        return _Opening("add_generation_prompt" in self._source)
 
 
 def _boundaries(spans: Sequence[Span], count: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:

@@ -27,7 +27,7 @@ def backend(starter_model: Path) -> Iterator[LlamaCppBackend]:
     backend.close()
 
 
-def written(backend: LlamaCppBackend, prompt: ChatPrompt, tokens: int = 40) -> str:
+def written(backend: LlamaCppBackend, prompt: ChatPrompt, tokens: int = 12) -> str:
     request = Request(prompt, SamplingParams(temperature=0, max_tokens=tokens))
     return "".join(event.text for event in backend.start(request) if isinstance(event, TextDelta))
 

@@ -238,6 +238,26 @@ def test_a_message_that_a_template_drops_is_not_lost_in_silence() -> None:
         own(source).render(ChatPrompt((user("Hi"), assistant("Hello")), "user", "So"))
 
 
+def test_a_template_that_opens_no_second_reply_in_a_row_has_its_turn_begun() -> None:
+    source = makers.SMOLLM_2.replace(
+        "{% for message in messages %}",
+        "{% if add_generation_prompt and messages and messages[-1].role == 'assistant' %}"
+        "{{ raise_exception('nothing to answer') }}{% endif %}{% for message in messages %}",
+        1,
+    )
+    rendered = own(source).render(ChatPrompt((user("Hi"), assistant("Hello"))))
+    assert rendered.text.endswith("<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_template_that_wants_lists_of_parts_gets_them() -> None:
+    source = (
+        "{% for m in messages %}{% if m.content is string %}{{ raise_exception('a list, please') }}{% endif %}"
+        "<{{ m.role }}>{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    assert own(source).render(ChatPrompt((user("Hi"),))).text == "<user>Hi<assistant>"
+
+
 def test_a_template_that_takes_no_dialogue_says_why() -> None:
     with pytest.raises(TemplateFailed, match="no chat here") as caught:
         own("{{ raise_exception('no chat here') }}").render(ChatPrompt((user("Hi"),)))
