@@ -13,7 +13,7 @@ from backends.base import Backend
 from backends.errors import UnknownParameter
 from backends.sampling import SamplingParams, knobs
 from backends.values import ChatPrompt, Message, Prompt, Request, Role, TextPrompt
-from webui.api.bodies import ChatBody, ChatMessage, CompletionBody, GenerationBody
+from webui.api.bodies import Body, ChatBody, ChatMessage, CompletionBody, GenerationBody
 from webui.api.errors import InvalidBody, UnsupportedField
 
 HARMLESS = frozenset((
@@ -40,7 +40,7 @@ REFUSED: Mapping[str, tuple[tuple[object, ...], str]] = {
     "verbosity": ((), "how long answers are cannot be set; max_tokens ends them"),
     "web_search_options": ((), "nothing is fetched from the network"),
 }
-"""Fields of OpenAI's that would change the answer: the values at which they change nothing, and why no other will do."""
+"""Fields of OpenAI's that would change the answer: the values at which they do not, and why no other will do."""
 
 _ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _ECHOED = frozenset(("annotations", "reasoning", "reasoning_content"))
@@ -95,10 +95,16 @@ def sampling(body: GenerationBody) -> SamplingParams:
     for name in values:
         if name not in knobs():
             raise UnknownParameter(name=name)
-    if (limit := body.max_completion_tokens) is not None:
-        if values.setdefault("max_tokens", limit) != limit:
-            raise InvalidBody(name="max_completion_tokens", problem="max_tokens says otherwise")
+    limit = body.max_completion_tokens
+    if limit is not None and values.setdefault("max_tokens", limit) != limit:
+        raise InvalidBody(name="max_completion_tokens", problem="max_tokens says otherwise")
     return SamplingParams.from_mapping(values)
+
+
+def only(body: Body) -> None:
+    """Raise `UnknownParameter` for anything beside the named fields of a body."""
+    for name in body.more:
+        raise UnknownParameter(name=name)
 
 
 def _group(prompt: Prompt, body: GenerationBody, user: str) -> tuple[Request, ...]:

@@ -20,8 +20,9 @@ Heard = tuple[int, Event]
 
 
 class Generations:
-    """Running generations. Those of a group begin once its first one has read the prompt: then it need not be read again.
+    """Running generations.
 
+    The others of a group begin once its first one has read the prompt, so that it need not be read again.
     Made and used on one event loop; `close` must be called in the end.
     """
 
@@ -38,7 +39,7 @@ class Generations:
 
     @classmethod
     async def start(cls, backend: Backend, groups: Groups) -> Generations:
-        """Start them; returns once the engine has accepted a request of every group. Raises what `Backend.start` does."""
+        """Start them; returns once a request of every group is accepted. Raises what `Backend.start` does."""
         generations = cls(backend, groups)
         try:
             await generations._lead()
@@ -53,9 +54,12 @@ class Generations:
         Not to be called any more once `over`.
         """
         try:
-            index, said = await asyncio.wait_for(self._heard.get(), seconds)
-        except TimeoutError:
-            return None
+            index, said = self._heard.get_nowait()
+        except asyncio.QueueEmpty:
+            try:
+                index, said = await asyncio.wait_for(self._heard.get(), seconds)
+            except TimeoutError:
+                return None
         if isinstance(said, SamovarError):
             raise said
         if isinstance(said, Done):
@@ -96,8 +100,11 @@ class Generations:
             if self._stopping.is_set():
                 generation.cancel()
             self._tell(index, None)
+            event: Event | None = None
             for event in generation:
                 self._tell(index, event)
+            if not isinstance(event, Done):
+                raise EngineFailed(reason="the generation ended without a word")
         except SamovarError as error:
             self._tell(index, error)
         except Exception as error:

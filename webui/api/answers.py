@@ -1,0 +1,179 @@
+"""What generations said, in OpenAI's shapes: whole, and in chunks.
+
+Beyond OpenAI's fields an answer carries `reasoning_content`, each choice the `seed` that was really used, and the
+whole `timings` in seconds, as in `backends.values.Timings`; those of the choice that took longest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from backends.values import Done, Event, ModelInfo, ReasoningDelta, TextDelta, Timings
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Told:
+    """What one generation has said so far. `text` may begin with an echo of the prompt."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    reasoning_tokens: int = 0
+    done: Done | None = None
+
+    def hear(self, event: Event) -> None:
+        """Keep what an event says."""
+        match event:
+            case TextDelta(text):
+                self.text.append(text)
+            case ReasoningDelta(text, tokens):
+                self.reasoning.append(text)
+                self.reasoning_tokens += tokens
+            case Done():
+                self.done = event
+            case _:
+                pass
+
+
+class Shape(Protocol):
+    """How one kind of completion is written."""
+
+    prefix: str
+    whole_object: str
+    chunk_object: str
+
+    def whole(self, text: str, reasoning: str) -> Json:
+        """Return the fields of a whole choice."""
+
+    def opening(self) -> Json | None:
+        """Return the fields of a choice's first chunk, None where there is none."""
+
+    def piece(self, text: str, reasoning: bool) -> Json:
+        """Return the fields of a choice's chunk with more text."""
+
+
+class ChatShape:
+    """`chat.completion`: a message, and deltas of it."""
+
+    prefix, whole_object, chunk_object = "chatcmpl-", "chat.completion", "chat.completion.chunk"
+
+    def whole(self, text: str, reasoning: str) -> Json:
+        """See `Shape.whole`."""
+        message = {"role": "assistant", "content": text, "refusal": None}
+        return {"message": {**message, "reasoning_content": reasoning} if reasoning else message}
+
+    def opening(self) -> Json | None:
+        """See `Shape.opening`."""
+        return {"delta": {"role": "assistant", "content": ""}}
+
+    def piece(self, text: str, reasoning: bool) -> Json:
+        """See `Shape.piece`."""
+        return {"delta": {"reasoning_content" if reasoning else "content": text} if text else {}}
+
+
+class TextShape:
+    """`text_completion`: a text, whole or in pieces."""
+
+    prefix, whole_object, chunk_object = "cmpl-", "text_completion", "text_completion"
+
+    def whole(self, text: str, reasoning: str) -> Json:
+        """See `Shape.whole`."""
+        return {"text": text, **({"reasoning_content": reasoning} if reasoning else {})}
+
+    def opening(self) -> Json | None:
+        """See `Shape.opening`."""
+        return None
+
+    def piece(self, text: str, reasoning: bool) -> Json:
+        """See `Shape.piece`."""
+        return {"text": "", "reasoning_content": text} if reasoning else {"text": text}
+
+
+class Answer:
+    """Writes the answer to one request; `leaders` are the choices that stand first for their prompt."""
+
+    def __init__(self, shape: Shape, model: ModelInfo, sizes: Sequence[int], echoes: Sequence[str] = ()) -> None:
+        """`sizes` are the numbers of choices for each prompt, `echoes` the prompts, if the choices begin with them."""
+        self._shape = shape
+        self._base: Json = {
+            "id": shape.prefix + secrets.token_hex(12),
+            "created": int(time.time()),
+            "model": model.name,
+            "system_fingerprint": model.fingerprint,
+        }
+        self.choices = [Told() for _ in range(sum(sizes))]
+        self._leaders = [sum(sizes[:at]) for at in range(len(sizes))]
+        for echo, at, size in zip(echoes, self._leaders, sizes, strict=False):
+            for told in self.choices[at : at + size]:
+                told.text.append(echo)
+
+    def whole(self) -> Json:
+        """Return the answer, once every choice is done."""
+        choices = []
+        for index, told in enumerate(self.choices):
+            fields = self._shape.whole("".join(told.text), "".join(told.reasoning))
+            choices.append(_choice(index, fields, told.done))
+        more = {"choices": choices, "usage": self.usage(), "timings": self._timings()}
+        return {**self._base, "object": self._shape.whole_object, **more}
+
+    def opening(self) -> list[Json]:
+        """Return the chunks that come before everything else."""
+        begun = [(index, self._shape.opening()) for index in range(len(self.choices))]
+        chunks = [self._chunk(index, fields) for index, fields in begun if fields is not None]
+        echoes = [(index, "".join(told.text)) for index, told in enumerate(self.choices)]
+        return chunks + [self._chunk(index, self._shape.piece(text, False)) for index, text in echoes if text]
+
+    def chunk(self, index: int, event: Event) -> Json | None:
+        """Keep what a choice's event says and return it as a chunk, None for one that says nothing to the reader."""
+        self.choices[index].hear(event)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            fields = self._shape.piece(event.text, isinstance(event, ReasoningDelta))
+            return self._chunk(index, fields) if event.text else None
+        if isinstance(event, Done):
+            return {**self._chunk(index, self._shape.piece("", False), event), "timings": _seconds(event.timings)}
+        return None
+
+    def closing(self) -> Json:
+        """Return the chunk with the usage, which has no choices."""
+        return {**self._base, "object": self._shape.chunk_object, "choices": [], "usage": self.usage()}
+
+    def usage(self) -> Json:
+        """Return the tokens of all choices; a prompt counts once for all of its choices."""
+        done = [told.done.usage for told in self.choices if told.done]
+        led = [first.done.usage for at in self._leaders if (first := self.choices[at]).done]
+        prompt = sum(usage.prompt_tokens for usage in led)
+        completion = sum(usage.completion_tokens for usage in done)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": sum(usage.cached_tokens for usage in led)},
+            "completion_tokens_details": {"reasoning_tokens": sum(told.reasoning_tokens for told in self.choices)},
+        }
+
+    def _timings(self) -> Json:
+        timings = [told.done.timings for told in self.choices if told.done]
+        return _seconds(max(timings, key=lambda each: each.first_token + each.decode))
+
+    def _chunk(self, index: int, fields: Json, done: Done | None = None) -> Json:
+        return {**self._base, "object": self._shape.chunk_object, "choices": [_choice(index, fields, done)]}
+
+
+def _choice(index: int, fields: Json, done: Done | None) -> Json:
+    """Return a choice; `logprobs` is there, as OpenAI has it, for engines that will tell them."""
+    choice = {"index": index, **fields, "logprobs": None, "finish_reason": None}
+    if done is None:
+        return choice
+    reason = "length" if done.reason == "length" else "stop"
+    return {**choice, "finish_reason": reason, "seed": done.seed}
+
+
+def _seconds(timings: Timings) -> Json:
+    seconds = {**dataclasses.asdict(timings), "first_token": timings.first_token}
+    return {name: round(value, 6) for name, value in seconds.items()}

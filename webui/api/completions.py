@@ -1,0 +1,108 @@
+"""The life of one request for text: wait for the model, start, collect or stream, end when the client goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from backends.base import Backend
+from backends.errors import SamovarError
+from backends.values import Progress, Queued
+from webui.api.answers import Answer, Shape
+from webui.api.errors import told
+from webui.api.fields import Groups
+from webui.api.generations import Generations, Heard
+from webui.api.streams import DONE, EventStream, comment, data, while_connected
+from webui.errors import ModelLoading, NoModel
+from webui.loader import Loader
+
+PATIENCE_SECONDS = 30.0
+"""How long a request waits for a model that is loading."""
+KEEP_ALIVE_SECONDS = 15.0
+"""How long a stream is silent at most; what stands between may close a connection that is silent for a minute."""
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for. `groups` makes the generations for a model; raises `InvalidRequest`."""
+
+    shape: Shape
+    groups: Callable[[Backend], Groups]
+    stream: bool
+    with_usage: bool
+    echoes: Sequence[str] = ()
+
+
+class Completions:
+    """Answers requests for text."""
+
+    def __init__(self, loader: Loader, patience: float = PATIENCE_SECONDS, silence: float = KEEP_ALIVE_SECONDS) -> None:
+        self._loader, self._patience, self._silence = loader, patience, silence
+
+    async def backend(self) -> Backend:
+        """Return the model, waiting a while for one that loads. Raises `ModelUnavailable`."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        while (state := self._loader.state).stage in ("downloading", "loading"):
+            if clock() >= until:
+                raise ModelLoading(name=state.reference)
+            await asyncio.sleep(_LOOK_SECONDS)
+        if state.error is not None:
+            raise state.error
+        if state.backend is None:
+            raise NoModel
+        return state.backend
+
+    async def answer(self, request: Request, asked: Asked) -> Response:
+        """Return the answer, whole or streamed. Raises `SamovarError` before anything is sent, and `ClientGone`."""
+        if not asked.stream:
+            return await while_connected(request.receive, self._collect(asked))
+        answer, generations = await while_connected(request.receive, self._start(asked))
+        return EventStream(self._stream(answer, generations, asked.with_usage))
+
+    async def _start(self, asked: Asked) -> tuple[Answer, Generations]:
+        backend = await self.backend()
+        groups = asked.groups(backend)
+        answer = Answer(asked.shape, backend.info, [len(group) for group in groups], asked.echoes)
+        return answer, await Generations.start(backend, groups)
+
+    async def _collect(self, asked: Asked) -> Response:
+        answer, generations = await self._start(asked)
+        with closing(generations):
+            while not generations.over:
+                if heard := await generations.next(self._silence):
+                    index, event = heard
+                    answer.choices[index].hear(event)
+        return JSONResponse(answer.whole())
+
+    async def _stream(self, answer: Answer, generations: Generations, with_usage: bool) -> AsyncGenerator[str, None]:
+        # OpenAI has a usage in every chunk once it is asked for, null in all but the last.
+        more = {"usage": None} if with_usage else {}
+        with closing(generations):
+            try:
+                for opening in answer.opening():
+                    yield data(opening | more)
+                while not generations.over:
+                    heard = await generations.next(self._silence)
+                    chunk = answer.chunk(*heard) if heard else None
+                    yield data(chunk | more) if chunk else comment(_waiting(heard))
+                if with_usage:
+                    yield data(answer.closing())
+            except SamovarError as error:
+                yield data(told(error))
+        yield DONE
+
+
+def _waiting(heard: Heard | None) -> str:
+    match heard:
+        case (_, Queued(place)):
+            return f"queued {place}"
+        case (_, Progress(done, total)):
+            return f"reading {done}/{total}"
+    return "waiting"

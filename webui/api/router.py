@@ -1,0 +1,151 @@
+"""The routes of the API."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from backends.base import Backend
+from backends.errors import EngineFailed, SamovarError
+from webui.api.answers import ChatShape, Json, TextShape
+from webui.api.bodies import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody, read
+from webui.api.completions import Asked, Completions
+from webui.api.errors import InvalidBody, refusal
+from webui.api.fields import chat_groups, completion_groups, dialogue, only, prompts
+from webui.api.metrics import CONTENT_TYPE, exposition
+from webui.api.streams import ClientGone
+from webui.errors import NotFound
+from webui.loader import Loader
+from webui.meters import Meters
+from webui.security import account_of
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_CLIENT_GONE = 499
+"""The status in the figures for a client that did not wait; it is sent to nobody."""
+_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+log = logging.getLogger(__name__)
+
+
+def api_router(loader: Loader, meters: Meters, completions: Completions | None = None) -> APIRouter:
+    """Return the routes: everything below `/v1`, and `/metrics`. The guard has found out who asks."""
+    desk = _Desk(loader, meters, completions or Completions(loader))
+    router = APIRouter(include_in_schema=False)
+    for method, path, handler in (
+        ("GET", "/v1/models", desk.models),
+        ("GET", "/v1/models/{name:path}", desk.model),
+        ("POST", "/v1/chat/completions", desk.chat),
+        ("POST", "/v1/completions", desk.complete),
+        ("POST", "/v1/tokenize", desk.tokenize),
+        ("POST", "/v1/detokenize", desk.detokenize),
+        ("GET", "/metrics", desk.metrics),
+    ):
+        router.add_api_route(path, _told(path, handler, meters), methods=[method])
+    # Gradio answers whatever is left over, with a page of its own.
+    router.add_api_route("/v1/{rest:path}", _told("other", desk.nothing, meters), methods=list(_ANY))
+    return router
+
+
+class _Desk:
+    """The handlers."""
+
+    def __init__(self, loader: Loader, meters: Meters, completions: Completions) -> None:
+        self._loader, self._meters, self._completions = loader, meters, completions
+        self._opened = int(time.time())
+
+    async def models(self, _: Request) -> Response:
+        backend = self._loader.backend
+        return JSONResponse({"object": "list", "data": [self._card(backend)] if backend else []})
+
+    async def model(self, request: Request) -> Response:
+        backend = self._loader.backend
+        if backend is None or request.path_params["name"] != backend.info.name:
+            raise NotFound(what="model")
+        return JSONResponse(self._card(backend))
+
+    async def chat(self, request: Request) -> Response:
+        body = read(ChatBody, await request.body())
+        user = str(account_of(request).id)
+        asked = Asked(ChatShape(), lambda backend: chat_groups(body, user, backend), bool(body.stream), body.with_usage)
+        return await self._completions.answer(request, asked)
+
+    async def complete(self, request: Request) -> Response:
+        body = read(CompletionBody, await request.body())
+        groups = completion_groups(body, str(account_of(request).id))
+        echoes = prompts(body) if body.echo else ()
+        asked = Asked(TextShape(), lambda _: groups, bool(body.stream), body.with_usage, echoes)
+        return await self._completions.answer(request, asked)
+
+    async def tokenize(self, request: Request) -> Response:
+        """Cut a plain text, without any mark of the template; or a dialogue, exactly as the model would read it."""
+        body = read(TokenizeBody, await request.body())
+        only(body)
+        backend = await self._completions.backend()
+        text = next((each for each in (body.text, body.prompt, body.content) if each is not None), None)
+        if body.messages is not None:
+            encoded = await run_in_threadpool(backend.encode, dialogue(body.messages))
+            tokens = encoded.tokens
+        elif text is not None:
+            tokens = await run_in_threadpool(backend.tokenize, text)
+        else:
+            raise InvalidBody(name="text", problem="is missing")
+        return JSONResponse({"tokens": tokens, "count": len(tokens), "max_model_len": backend.info.window})
+
+    async def detokenize(self, request: Request) -> Response:
+        """Return the text of tokens, under our name for it and under vLLM's."""
+        body = read(DetokenizeBody, await request.body())
+        only(body)
+        backend = await self._completions.backend()
+        text = await run_in_threadpool(backend.detokenize, tuple(body.tokens))
+        return JSONResponse({"text": text, "prompt": text})
+
+    async def metrics(self, _: Request) -> Response:
+        backend = self._loader.backend
+        text = exposition(self._meters, backend.info if backend else None)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    async def nothing(self, request: Request) -> Response:
+        raise NotFound(what=f"route: {request.method} {request.url.path}")
+
+    def _card(self, backend: Backend) -> Json:
+        """Return the model as OpenAI lists it; `max_model_len` is vLLM's name for the window."""
+        info = backend.info
+        return {
+            "id": info.name,
+            "object": "model",
+            "created": self._opened,
+            "owned_by": "samovar",
+            "max_model_len": info.window,
+            "trained_window": info.trained_window,
+            "fingerprint": info.fingerprint,
+            "architecture": info.architecture,
+            "quantization": info.quantization,
+            "parameters": info.parameters,
+            "size_bytes": info.size_bytes,
+        }
+
+
+def _told(path: str, handler: Handler, meters: Meters) -> Handler:
+    """Return a handler that counts its requests, and tells every error in OpenAI's shape."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            response = await handler(request)
+        except ClientGone:
+            response = Response(status_code=_CLIENT_GONE)
+        except SamovarError as error:
+            response = refusal(error)
+        except Exception as error:
+            log.exception("a request to %s failed", path)
+            response = refusal(EngineFailed(reason=str(error) or type(error).__name__))
+        meters.answered(path, response.status_code)
+        return response
+
+    return answer
