@@ -145,8 +145,9 @@ class ScriptedGeneration:
     def __iter__(self) -> Iterator[Event]:
         """See `Generation.__iter__`."""
         script, began = self._backend.script, time.monotonic()
-        for done in range(0, self._prompt_tokens + 1, max(1, self._prompt_tokens // 4)):
-            yield Progress(done, self._prompt_tokens)
+        total = self._prompt_tokens
+        for done in (*range(0, total, max(1, total // 4)), total):
+            yield Progress(done, total)
             if self._wait(script.prefill_delay / 4):
                 break
         reading = time.monotonic() - began
