@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from backends.llamacpp.encoder import Encoder
+from backends.encoder import Encoder
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.templates import ChatTemplate, choose_template
 from backends.values import ChatPrompt, Message, TextPrompt
