@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
-from backends.llamacpp.vocabulary import Vocabulary
 from backends.templates import ChatTemplate, Rendered
 from backends.values import ChatPrompt, Encoded, Prompt
 
 _REMEMBERED = 8
+
+
+class Finder(Protocol):
+    """What finds control tokens in a text: a compiled pattern, or an engine that is asked."""
+
+    def finditer(self, text: str, start: int, end: int, /) -> Iterator[re.Match[str]]:
+        """Yield the places between `start` and `end`, from the first on."""
+
+
+class Vocabulary(Protocol):
+    """What an encoder must know of a model's tokens. May be asked from any thread."""
+
+    @property
+    def bos(self) -> int:
+        """The begin-of-text token, -1 if there is none."""
+
+    @property
+    def eos(self) -> int:
+        """The end-of-text token, -1 if there is none."""
+
+    @property
+    def add_bos(self) -> bool:
+        """Whether a prompt begins with `bos`."""
+
+    @property
+    def control(self) -> Finder | None:
+        """Finds the texts that would be read as control tokens; None if there are none."""
+
+    @property
+    def spelled(self) -> Mapping[int, bytes]:
+        """Token id -> its bytes, control tokens spelled out."""
+
+    def text(self, token: int) -> str:
+        """Return a token spelled out; "" for the absent token -1."""
+
+    def read(self, text: str, special: bool) -> tuple[int, ...]:
+        """Return the tokens of `text`; `special` reads the texts of control tokens as those tokens.
+
+        Some tokenizers put a space in front.
+        """
+
+    def read_exactly(self, text: str, special: bool) -> tuple[int, ...]:
+        """Return the tokens of `text` as `read` does, with no space put in front by any tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from backends.encoder import Encoder
 from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
 from backends.llamacpp.context import Context
-from backends.llamacpp.encoder import Encoder
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.identity import describe
 from backends.llamacpp.model import Model

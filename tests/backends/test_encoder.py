@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 
-from backends.encoder import Encoder
-from backends.llamacpp.vocabulary import Vocabulary
+from backends.encoder import Encoder, Vocabulary
 from backends.templates import ChatTemplate, choose_template
 from backends.values import ChatPrompt, Message, TextPrompt
 from tests.backends.templates import makers
