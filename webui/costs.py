@@ -70,7 +70,10 @@ class Costs:
         read = _costs_of(encoded, frame.head if start == 0 else 0, len(path) - start)
         fresh = {path[i].id: read[i - start] for i in range(new, len(path))}
         costs = [read[i - start] if cost is None else cost for i, cost in enumerate(known)]
-        self._remember(frame.tokenizer, path[new:], fresh)
+        # Two turns of one speaker in a row are nothing that the template was made for: what is counted at such an end
+        # is not what the message will cost once it is answered.
+        lasting = path[new:-1] if path and path[-1].role == speaker else path[new:]
+        self._remember(frame.tokenizer, lasting, fresh)
         tail = len(encoded.tokens) - (encoded.ends[-1] if encoded.ends else 0)
         whole = start == 0 and bool(path) and costs == read
         return Measured(frame.tokenizer, frame.head, costs, tail, frame.opening, whole)

@@ -67,7 +67,7 @@ class Prompts:
         """Return the size of a prompt for which the sum of the costs is known.
 
         A template may say other things around a message than it did where that was measured. So a sum is trusted only
-        after a prompt that begins with the same message and ends in the same way was read whole and agreed.
+        after a prompt that begins with the same message was read whole and agreed.
         """
         if measured.whole and len(kept) == len(measured.costs):
             exact = reckoned
@@ -84,4 +84,4 @@ class Prompts:
 
 
 def _likeness(measured: Measured, system: str, kept: Sequence[Node], prompt: ChatPrompt) -> tuple[object, ...]:
-    return measured.tokenizer, hash(system), kept[0].id, kept[-1].role, prompt.speaker, bool(prompt.prefix)
+    return measured.tokenizer, hash(system), kept[0].id, prompt.speaker

@@ -142,7 +142,8 @@ def test_another_tokenizer_counts_anew(history: History) -> None:
     _, path = talk(history, 50)
     ids = [node.id for node in path]
     name = prompts._costs.measure(Reader(), "", path, "assistant", "").tokenizer
-    assert len(history.counts(ids, name)) == 50
+    # The last one is counted for good when it has been answered.
+    assert len(history.counts(ids, name)) == 49
     other = Reader(tokenizer="other words")
     fit(prompts, other, path)
     assert other.longest == 50
@@ -220,13 +221,13 @@ def test_the_limit_of_the_reply_is_kept_free(history: History) -> None:
 
 
 class Uneven(Reader):
-    """A template that says more around a dialogue of many messages than around the sample."""
+    """A template that says more before a dialogue of many messages than before the sample."""
 
     def encode(self, prompt: Prompt) -> Encoded:
         encoded = super().encode(prompt)
         assert isinstance(prompt, ChatPrompt)
-        extra = tuple(self.tokenize(" extra" * 9)) if len(prompt.messages) > 5 else ()
-        return Encoded(encoded.tokens + extra, encoded.ends)
+        extra = self.tokenize(" extra" * 9) if len(prompt.messages) > 5 else ()
+        return Encoded(extra + encoded.tokens, tuple(len(extra) + end for end in encoded.ends))
 
 
 def test_a_template_that_says_more_is_still_counted_exactly(history: History) -> None:
@@ -234,7 +235,27 @@ def test_a_template_that_says_more_is_still_counted_exactly(history: History) ->
     _, path = talk(history, 200)
     for count in range(40, 200):
         fitted = fit(prompts, backend, path[:count])
+        assert fitted.plan.used == len(backend.encode(fitted.prompt).tokens)
         assert fitted.plan.used + fitted.plan.reserve <= 512
+
+
+class Joining(Reader):
+    """A template in which a reply costs two tokens more where another reply follows, as no dialogue has it."""
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        encoded = super().encode(prompt)
+        assert isinstance(prompt, ChatPrompt)
+        if prompt.messages[-1].role != prompt.speaker:
+            return encoded
+        return Encoded(encoded.tokens + encoded.tokens[:2], (*encoded.ends[:-1], encoded.ends[-1] + 2))
+
+
+def test_an_unusual_end_spoils_no_cost(history: History) -> None:
+    backend, prompts = Joining(window=512), Prompts(history)
+    _, path = talk(history, 60)
+    for count in range(1, 60):
+        fitted = fit(prompts, backend, path[:count])
+        assert fitted.plan.used == len(backend.encode(fitted.prompt).tokens)
 
 
 class Refusing(Reader):
