@@ -206,7 +206,7 @@ def test_what_is_no_model(tmp_path: Path) -> None:
     for data, reason in (
         (gguf()[:-1], "1 of its"),
         (b"hello", "not a GGUF"),
-        (gguf({"general.architecture": "x"}), ""),
+        (gguf({"general.architecture": "x"}), "architecture"),
     ):
         path = put(tmp_path / "a.gguf", data)
         with pytest.raises((ModelBroken, ModelUnsupported), match=reason):
