@@ -52,12 +52,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def prepare_owner(services: Services) -> None:
-    """Let the owner sign in, and print the password if one had to be made."""
-    accounts = services.accounts
+    """Let the owner sign in, and print the password and the first key for programs when they are made."""
+    accounts, spoken = services.accounts, language(os.environ)
     password = accounts.prepare_owner(getpass.getuser(), services.settings.password)
     if password:
         name = accounts.everyone()[0].name
-        print(i18n.text("console.password", language(os.environ), name=name, password=password), flush=True)
+        print(i18n.text("console.password", spoken, name=name, password=password), flush=True)
+    if key := services.keys.prepare_first():
+        print(i18n.text("console.api_key", spoken, key=key), flush=True)
 
 
 def first_model(settings: Settings, history: History) -> str:

@@ -188,6 +188,11 @@ class Accounts:
         """Return everybody, the owner first."""
         return [_account(person) for person in self._store.people()]
 
+    def account(self, account: int) -> Account | None:
+        """Return the account of an id, None if there is none, or no longer."""
+        person = self._store.person(account)
+        return None if person is None else _account(person)
+
     def invite(self, by: Account) -> Invitation:
         """Make an invitation for one guest. Raises `NotFound` unless the owner asks."""
         _owner_only(by)

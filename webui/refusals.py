@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from webui.hosts import Origin, read_origin
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-_NO_LINKS = ("/gradio_api/", "/v1/", "/live/")
+_NO_LINKS = ("/gradio_api/", "/v1/", "/live/", "/metrics/")
 """Never a page: no other site has a reason to link here."""
 _PUBLIC = re.compile(r"/(sign-in|sign-out|people\.css|people\.js|health|join/[A-Za-z0-9_.-]{1,200})")
 _PRINTABLE = re.compile(r"/[^\x00-\x20\x7f\\]*")
@@ -64,14 +64,15 @@ class Refusal:
     details: Mapping[str, object] = field(default_factory=dict)
 
     def response(self, headers: Headers) -> Response:
-        """Say it: a sentence for a browser, `{"error": {"message", "type", "code"}}` for a program."""
+        """Say it: a sentence for a browser, `{"error": {"message", "type", "param", "code"}}` for a program."""
         russian = headers.get("accept-language", "").lower().startswith("ru")
         sentence = _SENTENCES[self.code][russian].format_map(self.details)
         more = {"connection": "close"} if self.status == 413 else {}
         if "text/html" in headers.get("accept", ""):
             return PlainTextResponse(sentence + "\n", self.status, more)
         kind = "authentication_error" if self.status == 401 else "invalid_request_error"
-        return JSONResponse({"error": {"message": sentence, "type": kind, "code": self.code}}, self.status, more)
+        said = {"message": sentence, "type": kind, "param": None, "code": self.code}
+        return JSONResponse({"error": said}, self.status, more)
 
 
 def is_public(asked: Asked) -> bool:

@@ -73,7 +73,13 @@ class Replies:
                 raise NothingToDo(reason="no_reply")
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
                 node = self._history.add_message(
-                    actor.account, chat_id, node.parent, "assistant", node.content, reasoning=node.reasoning, made=node.made
+                    actor.account,
+                    chat_id,
+                    node.parent,
+                    "assistant",
+                    node.content,
+                    reasoning=node.reasoning,
+                    made=node.made,
                 )
             elif dialogue.tip != node.id:
                 self._history.set_tip(actor.account, chat_id, node.id)

@@ -26,6 +26,8 @@ from webui.refusals import Asked, Refusal, cross_site, is_public, local_path, to
 MAX_BODY = 16 * 1024 * 1024
 SIGNED_OUT = 4401
 """The WebSocket close code when a session ends while its page is open."""
+_FOR_PROGRAMS = ("/v1/", "/metrics/")
+"""Where API keys are taken: on the pages people sign in."""
 _PROXY_HEADERS = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"x-gradio-server")
 """Gradio builds addresses from these; who sends them chooses where the page's requests go. The server that speaks to
 a trusted proxy has read them before us and put what counts into the scope."""
@@ -116,7 +118,7 @@ class Guard:
     async def _who(self, asked: Asked, token: str) -> Account | Refusal | None:
         """Return who asks; None for nobody, on a page that is open to everybody."""
         kind, _, key = asked.headers.get("authorization", "").partition(" ")
-        if asked.path.startswith("/v1/") and kind.lower() == "bearer":
+        if f"{asked.path}/".startswith(_FOR_PROGRAMS) and kind.lower() == "bearer":
             account = await asyncio.to_thread(self._bearer, key.strip())
             # At home programs send any key, because they insist on having one.
             return account or (Refusal(401, "invalid_api_key") if self._require_sign_in else OWNER)

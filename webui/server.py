@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.types import ASGIApp
 
+from webui.api.router import api_router
 from webui.hosts import AllowedHosts
 from webui.network import family_url
 from webui.people import people_router
@@ -59,9 +60,16 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     app.include_router(assets.router())
     family = functools.partial(family_url, settings.address, settings.port)
     app.include_router(people_router(accounts, sign_in=settings.sign_in, family_url=family))
+    app.include_router(api_router(services.loader, services.meters))
     blocks = build_page(PageCommands(services, feed), assets)
     app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())
-    return Guard(Framed(app, page_head(assets)), hosts=hosts, accounts=accounts, require_sign_in=settings.sign_in)
+    return Guard(
+        Framed(app, page_head(assets)),
+        hosts=hosts,
+        accounts=accounts,
+        require_sign_in=settings.sign_in,
+        bearer=services.keys.account_of,
+    )
 
 
 def make_server(services: Services, feed: Feed, hosts: AllowedHosts | None = None) -> uvicorn.Server:

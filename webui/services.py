@@ -19,9 +19,11 @@ from webui.credentials import signing_key
 from webui.history.store import History
 from webui.jobs import Jobs
 from webui.keeper import Keeper
+from webui.keys import ApiKeys
 from webui.levers import Levers, read_levers
 from webui.live import Live
 from webui.loader import Loader, LoaderState, Open, Stage
+from webui.meters import Meters
 from webui.presets import Presets
 from webui.prompts import Prompts
 from webui.replies import Replies
@@ -51,6 +53,8 @@ class Services:
     settings: Settings
     history: History
     accounts: Accounts
+    keys: ApiKeys
+    meters: Meters
     live: Live
     loader: Loader
     prompts: Prompts
@@ -83,7 +87,8 @@ class Services:
 def open_services(settings: Settings, history: History, live: Live, audience: Telling,
                   opener: Open | None = None) -> Services:  # fmt: skip
     """Make everything and mark the replies that a killed server left unfinished. No model is loaded yet."""
-    loader = Loader(opener or partial(_open, settings), audience.model_changed)
+    meters = Meters()
+    loader = Loader(meters.watched(opener or partial(_open, settings)), audience.model_changed)
     jobs = Jobs(Keeper(history, audience))
     audience.jobs = jobs
     chats = Chats(history, audience, jobs)
@@ -91,7 +96,8 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
     replies = Replies(history, loader, prompts, audience, jobs, chats)
     history.mark_cut()
     accounts = Accounts(history.people, signing_key(settings.secret_file))
-    return Services(settings, history, accounts, live, loader, prompts, jobs, chats, replies)
+    keys = ApiKeys(history, accounts)
+    return Services(settings, history, accounts, keys, meters, live, loader, prompts, jobs, chats, replies)
 
 
 def _open(settings: Settings, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:

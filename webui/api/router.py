@@ -111,8 +111,8 @@ class _Desk:
         text = exposition(self._meters, backend.info if backend else None)
         return Response(text, media_type=CONTENT_TYPE)
 
-    async def nothing(self, request: Request) -> Response:
-        raise NotFound(what=f"route: {request.method} {request.url.path}")
+    async def nothing(self, _: Request) -> Response:
+        raise NotFound(what="route")
 
     def _card(self, backend: Backend) -> Json:
         """Return the model as OpenAI lists it; `max_model_len` is vLLM's name for the window."""

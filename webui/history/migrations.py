@@ -9,7 +9,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, func, insert, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+)
 
 from webui.errors import DatabaseBroken, DatabaseTooNew
 from webui.history import fulltext
@@ -51,9 +64,25 @@ def _index_text(connection: Connection) -> None:
         fulltext.create(connection, "chat", "title")
 
 
+def _create_api_keys(connection: Connection) -> None:
+    tables = MetaData()
+    Table("account", tables, Column("id", Integer, primary_key=True))
+    Table(
+        "api_key",
+        tables,
+        Column("id", Integer, primary_key=True),
+        Column("account_id", Integer, ForeignKey("account.id"), nullable=False, index=True),
+        Column("digest", String, nullable=False, unique=True),
+        Column("created", Float, nullable=False),
+        Column("label", String, nullable=False),
+        Column("hint", String, nullable=False),
+    ).create(connection)
+
+
 MIGRATIONS = (
     Migration(1, "the tables, and account 1, the owner", _create_tables),
     Migration(2, "a full-text index, on SQLite", _index_text),
+    Migration(3, "the keys of the API", _create_api_keys),
 )
 
 

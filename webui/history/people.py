@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webui.errors import BadName, InvitationInvalid, NotFound
 from webui.history.connection import Database
-from webui.history.tables import ACCOUNT, CHAT, INVITATION, SESSION
+from webui.history.tables import ACCOUNT, API_KEY, CHAT, INVITATION, SESSION
 from webui.history.values import Person
 
 _PERSON = (ACCOUNT.c.id, ACCOUNT.c.name, ACCOUNT.c.owner, ACCOUNT.c.password_hash)
@@ -56,11 +56,12 @@ class People:
             _end_sessions(connection, account)
 
     def remove_person(self, account: int) -> None:
-        """Take an account away with its sessions and chats, and free its name. Raises `NotFound`."""
+        """Take an account away with its sessions, keys and chats, and free its name. Raises `NotFound`."""
         now = self._clock()
         with self._database.write() as connection:
             _change(connection, account, name="", key=None, password_hash="", removed=now)
             _end_sessions(connection, account)
+            connection.execute(delete(API_KEY).where(API_KEY.c.account_id == account))
             connection.execute(update(CHAT).where(CHAT.c.account_id == account).values(deleted=now))
 
     def open_session(self, account: int, digest: str, expires: float) -> None:

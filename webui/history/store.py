@@ -17,6 +17,7 @@ from webui.dialogue import Dialogue, Made, Node, State
 from webui.errors import BadName
 from webui.history import chats, counts, messages, settings
 from webui.history.connection import Database
+from webui.history.keys import Keys
 from webui.history.made import read_made, write_made
 from webui.history.migrations import migrate
 from webui.history.people import People
@@ -37,6 +38,7 @@ class History:
         """Open the database at a SQLAlchemy URL and bring it up to date. Raises `HistoryFailed`."""
         self._database, self._clock = Database(url), clock
         self._people = People(self._database, clock)
+        self._keys = Keys(self._database, clock)
         # Reading these is half of the work of reading a long dialogue.
         self._read_made = lru_cache(_KEPT_MADE)(read_made)
         try:
@@ -49,6 +51,11 @@ class History:
     def people(self) -> People:
         """The accounts, sessions and invitations of the same database."""
         return self._people
+
+    @property
+    def keys(self) -> Keys:
+        """The API keys of the same database."""
+        return self._keys
 
     def close(self) -> None:
         """Close all connections."""

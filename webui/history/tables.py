@@ -55,6 +55,18 @@ class InvitationRow(Row, table=True):
     account_id: int | None = Field(default=None, foreign_key="account.id")
 
 
+class ApiKeyRow(Row, table=True):
+    """A key for programs. Only its digest is kept; `hint` is how it ends, by which its owner knows it."""
+
+    __tablename__ = "api_key"
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True)
+    digest: str = Field(unique=True)
+    created: float
+    label: str
+    hint: str
+
+
 class TreeRow(Row, table=True):
     """A tree of messages, into which one or more chats point."""
 
@@ -122,6 +134,7 @@ METADATA = Row.metadata
 ACCOUNT = METADATA.tables["account"]
 SESSION = METADATA.tables["session"]
 INVITATION = METADATA.tables["invitation"]
+API_KEY = METADATA.tables["api_key"]
 TREE = METADATA.tables["tree"]
 MESSAGE = METADATA.tables["message"]
 CHAT = METADATA.tables["chat"]

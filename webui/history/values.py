@@ -35,6 +35,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key for programs, by what its owner gave it for a name (perhaps nothing) and by how it ends (`hint`)."""
+
+    id: int
+    label: str
+    hint: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """An account as it is kept; `password_hash` is empty until a password is set, `name` until one is chosen."""
 

@@ -12,5 +12,9 @@ CONSOLE: Mapping[str, tuple[str, str]] = {
         "The owner's name is {name}, the password is {password}. It is shown only now.",
         "Имя владельца — {name}, пароль — {password}. Он показан только сейчас.",
     ),
+    "console.api_key": (
+        "A key for programs that use the API: {key}. It is shown only now; more are made under People.",
+        "Ключ для программ: {key}. Он показан только сейчас; новые делаются на странице «Люди».",
+    ),
     "console.stopping": ("Stopping; what was written is kept.", "Останавливаемся; всё написанное сохранено."),
 }

@@ -74,6 +74,9 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "not_found.account": ("There is no such account.", "Такого человека здесь нет."),
     "not_found.chat": ("There is no such chat, or no longer.", "Такого чата нет — или уже нет."),
     "not_found.message": ("There is no such message, or no longer.", "Такого сообщения нет — или уже нет."),
+    "not_found.model": ("There is no such model here.", "Такой модели здесь нет."),
+    "not_found.route": ("The API has nothing at this address.", "По этому адресу для программ ничего нет."),
+    "not_found.key": ("There is no such key, or no longer.", "Такого ключа нет — или уже нет."),
     "not_found.people": ("There is nobody here yet.", "Здесь пока никого нет."),
     "nothing_to_do": ("There is nothing to do: {reason}.", "Здесь нечего делать: {reason}."),
     "nothing_to_do.empty": ("There is no text yet. Write something first.", "Текста пока нет. Сначала напишите его."),
@@ -152,6 +155,11 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "The model {name} is still loading. Please wait a little.",
         "Модель {name} ещё загружается. Подождите немного.",
     ),
+    "invalid_body": (
+        "The request is not what the API takes; {name}: {problem}.",
+        "Запрос не такой, какой нужен; {name}: {problem}.",
+    ),
+    "unsupported_field": ("“{name}” is not supported: {why}.", "«{name}» не поддерживается: {why}."),
     "port_in_use": (
         "The port {port} is taken by another program, perhaps by another Samovar. Take another one: --port NUMBER.",
         "Порт {port} занят другой программой — может быть, другим самоваром. Возьмите другой: --port ЧИСЛО.",
