@@ -80,7 +80,10 @@ class Feed:
         """See `Audience.message_changed`."""
 
         def build(page: Subscription) -> list[Patch] | None:
-            dialogue = self._history.dialogue(account, chat)
+            try:
+                dialogue = self._history.dialogue(account, chat)
+            except NotFound:
+                return None  # the chat was deleted while its reply was written
             ids = [node.id for node in dialogue.path]
             if message not in ids:
                 return None
