@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections import deque
 from functools import cache
 
 from llama_cpp import llama_cpp as native
 
 _WARNING, _ERROR, _CONTINUED = 3, 4, 5
-_NOISE = ("failed to load model", "error loading model", "llama_model_load_from_file_impl")
+_EMPTY = frozenset({"", "failed to load model"})
+_WRAPPING = re.compile(r"(?:\w+: |error loading model(?: \w+)?: )+")
 
 
 class Logs:
@@ -39,14 +41,9 @@ class Logs:
 
     @property
     def reason(self) -> str:
-        """The line that tells most about a failure, without the name of the function that wrote it."""
-        telling = [line for line in self._lines if not any(noise in line for noise in _NOISE)] or list(self._lines)
-        return _bare(telling[-1]) if telling else "llama.cpp gave no reason"
-
-
-def _bare(line: str) -> str:
-    head, colon, tail = line.partition(": ")
-    return tail if colon and " " not in head else line
+        """The line that tells most about a failure: the last, without the names of the functions it came through."""
+        told = (_WRAPPING.sub("", line, count=1) for line in reversed(self._lines))
+        return next((line for line in told if line not in _EMPTY), "llama.cpp gave no reason")
 
 
 @cache
