@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from backends.base import Backend
-from backends.errors import EngineFailed, SamovarError
+from backends.errors import SamovarError
 from webui.api.answers import ChatShape, Json, TextShape
 from webui.api.bodies import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody, read
 from webui.api.completions import Asked, Completions
@@ -142,9 +142,9 @@ def _told(path: str, handler: Handler, meters: Meters) -> Handler:
             response = Response(status_code=_CLIENT_GONE)
         except SamovarError as error:
             response = refusal(error)
-        except Exception as error:
+        except Exception:
             log.exception("a request to %s failed", path)
-            response = refusal(EngineFailed(reason=str(error) or type(error).__name__))
+            response = refusal(SamovarError())
         meters.answered(path, response.status_code)
         return response
 

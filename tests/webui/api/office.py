@@ -61,6 +61,12 @@ class Office:
         assert answer.headers["cache-control"] == "no-cache"
         return chunks(answer.text)
 
+    def ask_models(self) -> list[dict[str, Any]]:
+        answer = self.client.get("/v1/models")
+        assert answer.status_code == 200 and answer.json()["object"] == "list"
+        models: list[dict[str, Any]] = answer.json()["data"]
+        return models
+
     def figure(self, name: str, **labels: str) -> float:
         """Return one of the figures, 0 if it is not there yet."""
         return self.house.services.meters.counts().get((name, tuple(labels.items())), 0)
