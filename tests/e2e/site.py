@@ -1,7 +1,12 @@
 """The real server in a thread of the test, with a scripted model; and what a person does on its page."""
 
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,14 +29,18 @@ from webui.ui.views import Views
 class Site:
     """A server on a free port. `backend` is its scripted model."""
 
-    def __init__(self, folder: Path, script: Script | None = None, **settings: Any) -> None:
-        self.backend = ScriptedBackend(script)
+    def __init__(
+        self, folder: Path, script: Script | None = None, *, backend: ScriptedBackend | None = None, **settings: Any
+    ) -> None:
+        self.backend = backend or ScriptedBackend(script)
         self.settings = Settings(data_dir=folder, port=0, no_browser=True, **settings)
         folder.mkdir(parents=True, exist_ok=True)
         history = History(self.settings.database)
         live = Live()
         feed = Feed(history, live, Views())
         self.services = open_services(self.settings, history, live, feed, self._open)
+        if self.settings.sign_in:
+            self.services.accounts.prepare_owner("Anna", self.settings.password)
         self.services.loader.switch("scripted")
         self._server: uvicorn.Server = make_server(self.services, feed)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -108,3 +117,25 @@ class Chat:
         if not self.page.locator("#knob-temperature").is_visible():
             self.page.click("#levers-toggle")
         self.page.wait_for_selector("#knob-temperature", state="visible")
+
+
+def start(folder: Path, *flags: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a real server process with a scripted model; returns it and its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "webui", "--data-dir", str(folder), "--port", str(port), "--no-browser", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(url + "/health", timeout=1).close()
+            return process, url
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,18 +1,14 @@
 """What lasts: a reply through a reload, the same chat in two tabs, two people apart, settings after a restart."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
 from backends.scripted import Script
-from tests.e2e.site import Chat, Site
+from tests.e2e.site import Chat, Site, start
 
 Open = Callable[..., Site]
 Visit = Callable[..., Chat]
@@ -76,37 +72,13 @@ def test_what_is_typed_survives_a_reload_and_a_switch_of_chats(site: Open, visit
     expect(chat.box).to_have_value("half a thought")
 
 
-def start(folder: Path, *flags: str) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a real server process with a scripted model; returns it and its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "webui", "--data-dir", str(folder), "--port", str(port), "--no-browser", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(url + "/health", timeout=1).close()
-            return process, url
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_killed_server_loses_at_most_the_last_second(tmp_path: Path, visit: Visit, browser: Browser) -> None:
     process, url = start(tmp_path, "--model", "scripted:slow")
     try:
         context = browser.new_context(locale="en-US")
         page = context.new_page()
         chat = Chat(page, url)
-        chat.type("go")
+        chat.type("word " * 400)
         page.click("#send")
         chat.until(lambda: len(chat.texts()) == 2 and len(chat.texts()[-1].split()) > 20, 15)
         time.sleep(2.2)

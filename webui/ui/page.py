@@ -30,7 +30,7 @@ _HEAD = """
   const kept = (name) => (document.cookie.match("(?:^|; )" + name + "=([a-z]+)") || [])[1];
   const root = document.documentElement;
   root.dataset.theme = kept("THEME_COOKIE") || "auto";
-  root.lang = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
+  root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
     .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
 })()</script>
 <link rel="stylesheet" href="BASE/style.css">

@@ -12,8 +12,11 @@ import { Transcript } from "./transcript.js";
 
 /** Fill `element`; `trigger(data)` hands a command to the server. */
 export async function start(element, trigger) {
-  const answer = await fetch(new URL(`table.${document.documentElement.lang}.json`, import.meta.url));
+  const root = document.documentElement;
+  const answer = await fetch(new URL(`table.${root.dataset.language}.json`, import.meta.url));
   const app = new App(await answer.json(), trigger);
+  // Gradio has put the browser's language here, which need not be the one that was picked.
+  root.lang = app.language;
   const notices = new Notices(app);
   const chats = new Chats(app);
   const transcript = new Transcript(app);

@@ -58,7 +58,7 @@ PAGE: Mapping[str, tuple[str, str]] = {
         "Let the model write your next message into the input box. You can change it before you send it.",
         "Модель напишет вашу следующую реплику в поле ввода. Перед отправкой её можно поправить.",
     ),
-    "button.remove_last": ("Remove last", "Убрать последнее"),
+    "button.remove_last": ("Remove last", "Убрать"),
     "button.remove_last.title": (
         "Take away the last question with its reply, and put your text back into the input box.",
         "Убрать последний вопрос вместе с ответом и вернуть ваш текст в поле ввода.",

@@ -37,8 +37,8 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "preset.saved": ("Saved as “{name}”.", "Сохранено как «{name}»."),
     "preset.delete.ask": ("Delete the preset “{name}”?", "Удалить пресет «{name}»?"),
     "preset.overwrite": (
-        "There is a preset with this name. Overwrite it?",
-        "Пресет с таким названием уже есть. Заменить его?",
+        "There is a preset “{name}” already. Overwrite it?",
+        "Пресет «{name}» уже есть. Заменить его?",
     ),
     "confirm.overwrite": ("Overwrite", "Заменить"),
     "preset.shipped": ("Ready-made", "Готовые"),

@@ -1,0 +1,66 @@
+"""The main job: the program as it is started, the starter model, a real browser."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.site import Chat, start
+
+Visit = Callable[..., Chat]
+REPLY_MS = 120_000
+
+
+@pytest.mark.model
+def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Path, visit: Visit) -> None:
+    process, url = start(tmp_path, "--model", str(starter_model), "--ctx", "2048")
+    try:
+        chat = visit(url)
+        page = chat.page
+        page.wait_for_selector('#model[data-state="ready"]', timeout=REPLY_MS)
+        chat.levers()
+        page.locator("#preset select").select_option("deterministic")
+        page.fill("#knob-max_tokens input[type=number]", "48")
+
+        # Sent: the reply is streamed, and says what it took.
+        chat.type("Tell me about tea. Ещё 🎉")
+        page.click("#send")
+        lengths: set[int] = set()
+        chat.until(lambda: len(chat.texts()) == 2, 30)
+        chat.until(lambda: lengths.add(len(chat.texts()[-1])) or len(lengths) > 5, 120)
+        page.wait_for_selector("#transcript:not([data-busy])", timeout=REPLY_MS)
+        first = chat.texts()[-1]
+        assert chat.texts()[0] == "Tell me about tea. Ещё 🎉" and len(first) > 40
+        expect(chat.articles.last.locator(".stats")).to_contain_text("SmolLM2")
+        expect(chat.articles.last.locator(".stats")).to_contain_text("48 tokens")
+
+        # Continued: in the same message, from its last character.
+        page.click("#continue")
+        chat.busy()
+        page.wait_for_selector("#transcript:not([data-busy])", timeout=REPLY_MS)
+        assert chat.texts()[-1].startswith(first) and len(chat.texts()) == 2
+
+        # A long reply is stopped, and what was written stays.
+        page.fill("#knob-max_tokens input[type=number]", "1000")
+        page.locator("#knob-min_tokens input").evaluate("at => at.closest('details').open = true")
+        page.fill("#knob-min_tokens input[type=number]", "500")
+        page.click("#regenerate")
+        chat.until(lambda: len(chat.texts()[-1]) > 20, 120)
+        page.click("#stop")
+        page.wait_for_selector("#transcript:not([data-busy])", timeout=5000)
+        expect(chat.articles.last).to_contain_text("Stopped")
+        expect(chat.articles.last).to_contain_text("2/2")
+
+        # Impersonated: the model writes into the input box.
+        page.click("#neutral")
+        page.fill("#knob-max_tokens input[type=number]", "12")
+        page.click("#impersonate")
+        chat.busy()
+        page.wait_for_selector("#transcript:not([data-busy])", timeout=REPLY_MS)
+        assert chat.box.input_value().strip()
+        assert int(page.locator("#context-meter").get_attribute("data-used") or 0) > 60
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) is not None
