@@ -107,7 +107,7 @@ class Encoder:
         )
         think = self._template.think if prompt.speaker == "assistant" else None
         encoded = Encoded(begin + tokens or self._blank(), counts)
-        thinking = think is not None and _inside(rendered.text, prompt.prefix, think)
+        thinking = think is not None and inside(rendered.text, prompt.prefix, think)
         return Prepared(encoded, think, thinking, rendered.lead, self._template.stops)
 
     def _forged(self, rendered: Rendered) -> list[tuple[int, int]]:
@@ -186,7 +186,7 @@ def _aligned(data: bytes, pieces: Sequence[bytes]) -> list[int]:
     return reached
 
 
-def _inside(text: str, prefix: str, think: tuple[str, str]) -> bool:
+def inside(text: str, prefix: str, think: tuple[str, str]) -> bool:
     """Whether a prompt ends between the thinking tags: the template, or the prefix, may have opened them."""
     opening = text.removesuffix(prefix).rstrip()
     opened = opening.endswith(think[0]) or prefix.lstrip().startswith(think[0])

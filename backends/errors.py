@@ -5,6 +5,7 @@ SamovarError
 │   ├── InvalidParameter      a value out of its range
 │   ├── UnknownParameter      no such knob
 │   ├── UnsupportedParameter  this engine has no such knob
+│   ├── UnsupportedFeature    this engine cannot do this at all
 │   ├── PromptTooLong         the prompt exceeds the window
 │   └── TemplateFailed        the chat template refuses this dialogue
 ├── ModelUnavailable        no such model can be run here
@@ -65,6 +66,12 @@ class UnsupportedParameter(InvalidRequest):
     """This engine has no such knob. Details: name, engine."""
 
     message = "The engine {engine} has no {name}."
+
+
+class UnsupportedFeature(InvalidRequest):
+    """This engine cannot do this at all: "continue", "impersonate" or "detokenize". Details: name, engine."""
+
+    message = "The engine {engine} cannot do this: {name}."
 
 
 class PromptTooLong(InvalidRequest):

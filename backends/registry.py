@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Literal
 
 from backends.base import Backend
-from backends.errors import EngineFailed, InvalidParameter, ModelNotFound, ModelUnsupported
+from backends.errors import EngineFailed, InvalidParameter, ModelNotFound
 
 Stage = Literal["downloading", "loading"]
 GROUP = "samovar.backends"
 """The entry-point group by which an installed package adds engines: name -> a `Factory`."""
 
+REMOTE = "remote"
+"""The name of the backend for engines that speak HTTP."""
+
 _BUILT_IN: Mapping[str, str] = {
     "llamacpp": "backends.llamacpp.opening:open_reference",
+    REMOTE: "backends.remote.opening:open_reference",
     "scripted": "backends.scripted:open_reference",
 }
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _SCRIPTED = "scripted:"
-REMOTE = "remote"
-"""The name under which an engine that speaks HTTP registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,15 @@ def open_backend(reference: str, options: BackendOptions | None = None) -> Backe
     """Open the model that `reference` names, blocking.
 
     A reference is a GGUF file or a folder that holds one; a hub id, `user/repo` or `user/repo:Q4_K_M`; the URL of an
-    engine; or `scripted:`, the demo without a model. Raises `ModelUnavailable` of the fitting kind, `InvalidParameter`
-    for an option out of range, an engine that does not exist or a choice that must be made, and `EngineClosed` when
-    the progress callback gives up.
+    engine, or several apart by commas; or `scripted:`, the demo without a model. Raises `ModelUnavailable` of the
+    fitting kind, `InvalidParameter` for an option out of range, an engine that does not exist or a choice that must be
+    made, and `EngineClosed` when the progress callback gives up.
     """
     options = options or BackendOptions()
     if not reference.strip():
         raise ModelNotFound(model=reference)
     name = options.backend or _engine_for(reference)
     factory = _factory(name)
-    if factory is None and name == REMOTE and not options.backend:
-        raise ModelUnsupported(model=reference, reason="no engine that speaks HTTP is installed")
     if factory is None:
         raise InvalidParameter(name="backend", value=name, allowed=", ".join(names()))
     return factory(reference, options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ import httpx
 
 from backends.remote.address import Address
 from backends.remote.credentials import Secrets, authorization
-from backends.remote.failures import UNREADABLE, Lost, Refused, in_stream, refused
+from backends.remote.failures import UNREADABLE, Failure, Lost, Refused, in_stream, refused
 from backends.remote.frames import BrokenFrame, Frames, Json, Kind
 from backends.remote.loop import Loop
 
@@ -67,23 +67,26 @@ class Client:
         try:
             return json.loads(data)
         except (ValueError, RecursionError):
-            raise Refused(UNREADABLE) from None
+            failure = Refused(UNREADABLE)
+            failure.root = self.address.root
+            raise failure from None
 
     @asynccontextmanager
     async def stream(self, path: str, body: Json, kind: Kind) -> AsyncIterator[AsyncIterator[Json]]:
         """Send a body and give the objects of the answer as they come; leaving the context closes the connection."""
-        with _translated():
+        with _translated(self.address.root):
             async with self._http.stream("POST", self.address.root + path, content=_json(body)) as response:
                 if response.status_code != httpx.codes.OK:
                     raise await self._refusal(response)
-                yield self._frames(response, kind)
+                async with aclosing(self._frames(response, kind)) as frames:
+                    yield frames
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
 
     async def _ask(self, method: str, path: str, body: Json | None, seconds: float) -> bytes:
-        with _translated():
+        with _translated(self.address.root):
             try:
                 async with (
                     asyncio.timeout(seconds),
@@ -100,10 +103,10 @@ class Client:
         found = refused(response.status_code, response.headers, body)
         return Refused(found.status, self._secrets.hide(found.said), found.details, found.wait)
 
-    async def _frames(self, response: httpx.Response, kind: Kind) -> AsyncIterator[Json]:
+    async def _frames(self, response: httpx.Response, kind: Kind) -> AsyncGenerator[Json, None]:
         said = response.headers.get("content-type", "")
         frames = Frames("whole" if kind == "events" and "application/json" in said else kind)
-        with _translated():
+        with _translated(self.address.root):
             async for data in response.aiter_raw():
                 for frame in frames.push(data):
                     yield self._checked(frame)
@@ -169,8 +172,18 @@ async def _read(response: httpx.Response, most: int) -> bytes:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Raise `Lost` and `Refused` in the place of the library's errors."""
+def _translated(root: str) -> Iterator[None]:
+    """Raise `Lost` and `Refused` in the place of the library's errors, with the engine's name on them."""
+    try:
+        with _failing():
+            yield
+    except Failure as failure:
+        failure.root = root
+        raise
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
     try:
         yield
     except BrokenFrame:

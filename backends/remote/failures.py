@@ -22,7 +22,6 @@ from backends.errors import (
 
 UNREADABLE = 0
 """The status of an answer that is not what an engine says."""
-KEY_REASON = "it wants a key, or another one: set SAMOVAR_API_KEY"
 
 _LONGEST = 300
 _BUSY = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
@@ -34,7 +33,13 @@ _TOO_LONG = re.compile(r"context[ _-]?(length|size|window)|longer than the model
 _NUMBERS = re.compile(r"(?<![\w.])(\d{2,})(?=\s+(?:\w+\s+)?tokens|\s*\)|[,.]|\s|\Z)")
 
 
-class Lost(Exception):
+class Failure(Exception):
+    """What went wrong with the engine at `root`, which whoever raises it to the outside fills in."""
+
+    root = ""
+
+
+class Lost(Failure):
     """No connection, or no longer. `kind`: none came about, it was cut, or nothing came for too long."""
 
     def __init__(self, kind: Literal["absent", "cut", "silent"]) -> None:
@@ -42,7 +47,7 @@ class Lost(Exception):
         self.kind = kind
 
 
-class Refused(Exception):
+class Refused(Failure):
     """The engine answered with an error.
 
     `status` is that of HTTP, `said` the engine's own words, without secrets, `details` what else it told, `wait` the
@@ -93,38 +98,42 @@ def tidy(said: str) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
 
 
-def while_asking(failure: Lost | Refused, root: str, window: int, begun: bool = False) -> SamovarError:
+def while_asking(failure: Failure, window: int, begun: bool = False) -> SamovarError:
     """Return the error for a request; `begun` if a part of the reply is there already."""
-    if isinstance(failure, Lost):
-        if begun or failure.kind == "cut":
-            return EngineFailed(reason=f"the engine at {root} broke off" + " in the middle of the reply" * begun)
-        said = "nothing answers at {}" if failure.kind == "absent" else "the engine at {} says nothing for too long"
-        return EngineFailed(reason=said.format(root))
-    if failure.status in _INVALID:
-        return _invalid(failure, window)
-    return EngineFailed(reason=_reason(failure, f"the engine at {root}"))
+    if isinstance(failure, Refused):
+        return _invalid(failure, window) if failure.status in _INVALID else EngineFailed(reason=_refusal(failure))
+    kind = failure.kind if isinstance(failure, Lost) else "cut"
+    if kind == "absent":
+        return EngineFailed(reason=f"nothing answers at {failure.root}")
+    if kind == "silent":
+        return EngineFailed(reason=f"the engine at {failure.root} says nothing for too long")
+    if begun:
+        return EngineFailed(reason=f"the engine at {failure.root} broke off in the middle of the reply")
+    return EngineFailed(reason=f"the engine at {failure.root} broke off")
 
 
-def while_opening(failure: Lost | Refused, shown: str) -> ModelUnavailable:
+def while_opening(failure: Failure, shown: str) -> ModelUnavailable:
     """Return the error for an engine that cannot be opened."""
-    if isinstance(failure, Lost):
-        said = "it answers too slowly" if failure.kind == "silent" else "nothing answers there"
-        return ModelUnavailable(model=shown, reason=said)
+    if not isinstance(failure, Refused):
+        silent = isinstance(failure, Lost) and failure.kind == "silent"
+        return ModelUnavailable(model=shown, reason="it answers too slowly" if silent else "nothing answers there")
     if failure.status == HTTPStatus.NOT_FOUND and failure.said:
         return ModelNotFound(model=shown)
     if failure.status in _KEYLESS or failure.passing or failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ModelUnavailable(model=shown, reason=_reason(failure, "it"))
+        return ModelUnavailable(model=shown, reason=_refusal(failure))
     return ModelUnsupported(model=shown, reason="what answers there does not speak OpenAI's API")
 
 
-def _reason(failure: Refused, who: str) -> str:
+def _refusal(failure: Refused) -> str:
     if failure.status in _KEYLESS:
-        return KEY_REASON
+        return "it wants a key, or another one: set SAMOVAR_API_KEY"
     if failure.busy:
-        return f"{who} has too much to do"
+        return f"the engine at {failure.root} has too much to do"
     if failure.status == UNREADABLE:
-        return f"{who} sent what cannot be read"
-    return f"{who} answered with error {failure.status}" + (f": {failure.said}" if failure.said else "")
+        return f"the engine at {failure.root} sent what cannot be read"
+    if failure.said:
+        return f"the engine at {failure.root} answered with error {failure.status}: {failure.said}"
+    return f"the engine at {failure.root} answered with error {failure.status}"
 
 
 def _invalid(failure: Refused, window: int) -> InvalidRequest:

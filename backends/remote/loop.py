@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
@@ -42,6 +42,12 @@ class Loop:
                 work.close()
                 raise EngineClosed
             return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have a function called on the loop, soon; nothing is done once the loop is closed."""
+        with self._lock:
+            if not self._closing:
+                self._loop.call_soon_threadsafe(function)
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Cancel everything, run `last`, and end the thread. Only the first call does anything."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from backends.sampling import NEUTRAL, SamplingParams
 
-Spell = Callable[[SamplingParams], Mapping[str, Any]]
+Spell = Callable[[SamplingParams, int], Mapping[str, Any]]
+"""Takes the values and the window in tokens, returns fields."""
 Spelling = Mapping[str, Spell]
 """Knob -> what is sent for it. All are sent, neutral ones too: an engine's own defaults are often not neutral."""
 
@@ -19,7 +20,7 @@ _STEPS: Mapping[str, str] = {"typical_p": "typ_p"}
 
 
 def _as(name: str, knob: str = "") -> Spell:
-    return lambda params: {name: getattr(params, knob or name)}
+    return lambda params, _: {name: getattr(params, knob or name)}
 
 
 def _same(*names: str) -> Spelling:
@@ -30,72 +31,83 @@ def _set(*names: str) -> Spelling:
     """Sent only when away from neutral: to engines of which no more is known than that they follow OpenAI."""
 
     def spelled(name: str) -> Spell:
-        return lambda params: {name: value} if (value := getattr(params, name)) != getattr(NEUTRAL, name) else {}
+        return lambda params, _: {name: value} if (value := getattr(params, name)) != getattr(NEUTRAL, name) else {}
 
     return {name: spelled(name) for name in names}
 
 
-def _bias(params: SamplingParams) -> Mapping[str, Any]:
+def _bias(params: SamplingParams, _: int) -> Mapping[str, Any]:
     """OpenAI's form: an object with token ids as texts."""
     bias = {str(token): bias for token, bias in params.logit_bias} | {str(token): BAN for token in params.banned_tokens}
     return {"logit_bias": bias} if bias else {}
 
 
-def _pairs(params: SamplingParams) -> Mapping[str, Any]:
+def _pairs(params: SamplingParams, _: int) -> Mapping[str, Any]:
     """llama-server's form: a list of pairs, false for never."""
     return {"logit_bias": [[token, bias] for token, bias in params.logit_bias]
                           + [[token, False] for token in params.banned_tokens]}  # fmt: skip
 
 
-def _seed(params: SamplingParams) -> Mapping[str, Any]:
+def _last(name: str, knob: str) -> Spell:
+    """How far back is looked: -1, the whole window, is a number there, and none may be larger."""
+
+    def spelled(params: SamplingParams, window: int) -> Mapping[str, Any]:
+        count = getattr(params, knob)
+        return {name: min(count, window) if count >= 0 else window}
+
+    return spelled
+
+
+def _seed(params: SamplingParams, _: int) -> Mapping[str, Any]:
     return {"seed": params.seed} if params.seed >= 0 else {}
 
 
-_BIAS: Spelling = {"logit_bias": _bias, "banned_tokens": _bias}
+_BIAS: Mapping[str, Spell] = {"logit_bias": _bias, "banned_tokens": _bias}
 _OPENAI = ("frequency_penalty", "presence_penalty")
 
-OPENAI: Spelling = {**_same("temperature", "top_p"), **_set(*_OPENAI), **_BIAS, "seed": _seed}
+OPENAI: Mapping[str, Spell] = {**_same("temperature", "top_p"), **_set(*_OPENAI), **_BIAS, "seed": _seed}
 """https://platform.openai.com/docs/api-reference/chat/create"""
 
-VLLM: Spelling = {
+VLLM: Mapping[str, Spell] = {
     **_same("temperature", "top_p", "min_p", "min_tokens", *_OPENAI),
-    "top_k": lambda params: {"top_k": params.top_k or -1},
+    "top_k": lambda params, _: {"top_k": params.top_k or -1},
     "repeat_penalty": _as("repetition_penalty", "repeat_penalty"),
     **_BIAS,
     "seed": _seed,
 }
 """vllm/sampling_params.py; the penalty for repetition looks at the whole text there."""
 
-SGLANG: Spelling = {name: spell for name, spell in VLLM.items() if name != "seed"}
+SGLANG: Mapping[str, Spell] = {name: spell for name, spell in VLLM.items() if name != "seed"}
 """sglang/srt/sampling/sampling_params.py; a seed counts only where the engine was started for it."""
 
 SGLANG_SEEDED: Spelling = VLLM
 
-LLAMA_SERVER: Spelling = {
+LLAMA_SERVER: Mapping[str, Spell] = {
     **_same(
         "temperature", "top_p", "top_k", "min_p", "typical_p", "xtc_probability", "xtc_threshold", "repeat_penalty",
-        "repeat_last_n", *_OPENAI, "dry_multiplier", "dry_base", "dry_allowed_length", "dynatemp_range",
+        *_OPENAI, "dry_multiplier", "dry_base", "dry_allowed_length", "dynatemp_range",
         "dynatemp_exponent", "mirostat", "mirostat_tau", "mirostat_eta",
     ),
-    "top_n_sigma": lambda params: {"top_n_sigma": params.top_n_sigma or -1},
-    "dry_last_n": _as("dry_penalty_last_n", "dry_last_n"),
-    "dry_breakers": lambda params: {"dry_sequence_breakers": list(params.dry_breakers) or [_NEVER]},
-    "sampler_order": lambda params: {"samplers": [_STEPS.get(step, step) for step in params.sampler_order]},
+    "top_n_sigma": lambda params, _: {"top_n_sigma": params.top_n_sigma or -1},
+    "repeat_last_n": _last("repeat_last_n", "repeat_last_n"),
+    "dry_last_n": _last("dry_penalty_last_n", "dry_last_n"),
+    "dry_breakers": lambda params, _: {"dry_sequence_breakers": list(params.dry_breakers) or [_NEVER]},
+    "sampler_order": lambda params, _: {"samplers": [_STEPS.get(step, step) for step in params.sampler_order]},
     "logit_bias": _pairs,
     "banned_tokens": _pairs,
     "seed": _seed,
 }  # fmt: skip
 """llama.cpp, tools/server/README.md, POST /completion."""
 
-OLLAMA: Spelling = {
+OLLAMA: Mapping[str, Spell] = {
     **_same("temperature", "top_p", "top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", *_OPENAI),
     "seed": _seed,
 }
 """ollama, docs/modelfile, PARAMETER; typical_p is in api/types.go."""
 
-LM_STUDIO: Spelling = {
+LM_STUDIO: Mapping[str, Spell] = {
     **_same("temperature", "top_p", "repeat_penalty", *_OPENAI),
-    "top_k": lambda params: {"top_k": params.top_k or -1},
+    "top_k": lambda params, _: {"top_k": params.top_k or -1},
     **_BIAS,
     "seed": _seed,
 }
@@ -105,9 +117,9 @@ SAMOVAR: Spelling = _set(*(name for name in SamplingParams.__dataclass_fields__ 
 """Another Samovar takes every knob by its name, and has our neutral values."""
 
 
-def spelled(spelling: Spelling, params: SamplingParams) -> dict[str, Any]:
-    """Return the fields of a request for all knobs that an engine has."""
+def spelled(spelling: Spelling, params: SamplingParams, window: int) -> dict[str, Any]:
+    """Return the fields of a request for all knobs that an engine with such a window has."""
     fields: dict[str, Any] = {}
     for spell in spelling.values():
-        fields.update(spell(params))
+        fields.update(spell(params, window))
     return fields

@@ -75,38 +75,39 @@ class LlamaServerTokenizer:
 class OpenTokenizer:
     """vLLM, SGLang and Samovar: a text or a dialogue to /tokenize, tokens to /detokenize, below `prefix`.
 
-    `told`: it tells the tokens' texts too.
+    `strict`: it takes no field that it does not need (Samovar), and tells only the tokens.
     """
 
     plain = False
 
-    def __init__(self, client: Client, model: str, prefix: str = "", told: bool = True) -> None:
+    def __init__(self, client: Client, model: str, prefix: str = "", strict: bool = False) -> None:
         self._client, self._model, self._prefix = client, model, prefix
-        self._more: Mapping[str, Any] = {"return_token_strs": True} if told else {}
-        self._bare: Mapping[str, Any] = {"add_special_tokens": False} if told else {}
+        self._strict = strict
+        self._more: Mapping[str, Any] = {} if strict else {"return_token_strs": True}
 
-    def read(self, text: str, special: bool) -> Cut:
+    def read(self, text: str, special: bool) -> Cut:  # noqa: ARG002
         """See `Tokenizer.read`: `special` has no influence."""
-        return self._read({"prompt": text, **self._bare, **self._more})
+        return self._read({"prompt": text, **self._if_lax(add_special_tokens=False), **self._more})
 
     def begin(self) -> tuple[int, ...]:
         """See `Tokenizer.begin`."""
-        if not self._bare:
+        if self._strict:
             return ()
-        whole, bare = self._read({"prompt": "a"}), self._read({"prompt": "a", **self._bare})
+        whole, bare = self._read({"prompt": "a"}), self._read({"prompt": "a", "add_special_tokens": False})
         at = len(whole.tokens) - len(bare.tokens)
         return whole.tokens[:at] if at > 0 and whole.tokens[at:] == bare.tokens else ()
 
     def write(self, tokens: Sequence[int]) -> str:
         """See `Tokenizer.write`."""
-        body = {"model": self._model, "tokens": list(tokens), **({"skip_special_tokens": False} if self._bare else {})}
+        body = {"model": self._model, "tokens": list(tokens), **self._if_lax(skip_special_tokens=False)}
         return _text(self._client.ask("POST", f"{self._prefix}/detokenize", body), "prompt", "text")
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> Cut:
         """Return a dialogue as the engine's template lays it out, with the assistant's turn opened."""
-        return self._read(
-            {"messages": list(messages), **({"add_generation_prompt": True} if self._bare else {}), **self._more}
-        )
+        return self._read({"messages": list(messages), **self._if_lax(add_generation_prompt=True), **self._more})
+
+    def _if_lax(self, **fields: Any) -> Mapping[str, Any]:
+        return {} if self._strict else fields
 
     def _read(self, body: Mapping[str, Any]) -> Cut:
         found = self._client.ask("POST", f"{self._prefix}/tokenize", {"model": self._model, **body})

@@ -48,7 +48,7 @@ class Wire:
         """Return a request for at most `most` tokens, 0 = as many as the engine likes."""
         knobs = {**knobs, self.limit: most} if most else knobs
         if self.options:
-            options = {**self.fields.get(self.options, {}), **knobs}
+            options = {**content.get(self.options, {}), **knobs}
             return {**self.fields, **content, self.options: options, "stream": True}
         return {**self.fields, **content, **knobs, "stream": True}
 

@@ -15,6 +15,7 @@ from backends.errors import (
     InvalidParameter,
     ModelBroken,
     ModelNotFound,
+    ModelUnavailable,
     ModelUnsupported,
 )
 from backends.models.locate import locate
@@ -147,16 +148,18 @@ def test_no_reference(reference: str) -> None:
         open_backend(reference)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "HTTPS://example.org"])
-def test_a_url_without_an_engine_for_it(url: str) -> None:
-    with pytest.raises(ModelUnsupported, match="speaks HTTP"):
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "HTTP://127.0.0.1:9/v1#model", "http://127.0.0.1:9,http://[::1]:9"]
+)
+def test_a_url_at_which_nothing_answers(url: str) -> None:
+    with pytest.raises(ModelUnavailable, match="nothing answers there"):
         open_backend(url)
 
 
 def test_an_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(InvalidParameter) as caught:
         open_backend("scripted:", BackendOptions(backend="abacus"))
-    assert caught.value.details == {"name": "backend", "value": "abacus", "allowed": "llamacpp, scripted"}
+    assert caught.value.details == {"name": "backend", "value": "abacus", "allowed": "llamacpp, remote, scripted"}
 
 
 def made_elsewhere(reference: str, options: BackendOptions) -> tuple[str, int]:
@@ -174,12 +177,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
 
 def test_another_package_may_add_an_engine(installed: Callable[[str, str], None]) -> None:
-    installed("remote", f"{__name__}:made_elsewhere")
-    opened: Any = open_backend("http://127.0.0.1:8000/v1", BackendOptions(ctx=7))
-    assert opened == ("http://127.0.0.1:8000/v1", 7)
-    assert registry.names() == ("llamacpp", "remote", "scripted")
-    opened = open_backend("anything", BackendOptions(backend="remote"))
-    assert opened == ("anything", 0)
+    installed("abacus", f"{__name__}:made_elsewhere")
+    opened: Any = open_backend("anything", BackendOptions(backend="abacus", ctx=7))
+    assert opened == ("anything", 7)
+    assert registry.names() == ("abacus", "llamacpp", "remote", "scripted")
 
 
 def test_an_engine_that_does_not_load(installed: Callable[[str, str], None]) -> None:

@@ -40,6 +40,21 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "The engine {engine} has no lever “{name}”. Set it to neutral.",
         "У движка {engine} нет рычага «{name}». Верните его в нейтраль.",
     ),
+    "unsupported_feature": ("This engine cannot do this: {name}.", "Этот движок такого не умеет: {name}."),
+    "unsupported_feature.continue": (
+        "This engine cannot go on from the end of a reply.",
+        "Этот движок не умеет продолжать ответ с того места, где он кончился.",
+    ),
+    "unsupported_feature.impersonate": (
+        "This engine cannot write in your place, as it does not show its chat template. If you know which one it is, "
+        "name it: --template NAME.",
+        "Этот движок не может писать за вас: он не показывает свой шаблон диалога. Если вы знаете, какой он, "
+        "назовите его: --template ИМЯ.",
+    ),
+    "unsupported_feature.detokenize": (
+        "This engine does not tell which text its tokens stand for.",
+        "Этот движок не сообщает, какой текст стоит за его токенами.",
+    ),
     "prompt_too_long": (
         "The message takes {tokens:n} {tokens:token|tokens}, but the model's window holds {window:n}. "
         "Shorten it, or start Samovar with a larger window (--ctx).",
