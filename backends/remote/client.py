@@ -20,6 +20,8 @@ from backends.remote.failures import UNREADABLE, Failure, Lost, Refused, in_stre
 from backends.remote.frames import BrokenFrame, Frames, Json, Kind
 from backends.remote.loop import Loop
 
+_IDLE = 2.0
+"""Seconds after which a connection is not used again: engines close idle ones, many after five."""
 _LARGEST = 256 << 20
 _LARGEST_ERROR = 64 << 10
 
@@ -63,7 +65,14 @@ class Client:
 
     def ask(self, method: str, path: str, body: Json | None = None, seconds: float = 0.0) -> Any:
         """Return the JSON of an answer, waiting for it at most `seconds` (0: as the limits say)."""
-        data = self._loop.run(self._ask(method, path, body, seconds or self.limits.answer))
+        seconds = seconds or self.limits.answer
+        try:
+            data = self._loop.run(self._ask(method, path, body, seconds))
+        except Lost as lost:
+            if lost.kind != "cut":
+                raise
+            # The engine may have closed the connection just before; a question may be asked twice.
+            data = self._loop.run(self._ask(method, path, body, seconds))
         try:
             return json.loads(data)
         except (ValueError, RecursionError):
@@ -126,7 +135,7 @@ class _Transport(httpx.AsyncHTTPTransport):
     """Adds what is secret to a request after the library has logged it."""
 
     def __init__(self, address: Address, authorization: str) -> None:
-        super().__init__(proxy=_proxy(address), limits=httpx.Limits(max_connections=None))
+        super().__init__(proxy=_proxy(address), limits=httpx.Limits(keepalive_expiry=_IDLE))
         self._query, self._authorization = address.query, authorization
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
