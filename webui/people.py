@@ -1,4 +1,4 @@
-"""The routes of the plain pages: signing in and out, accepting an invitation, the people of the house.
+"""The routes of the plain pages: signing in and out, accepting an invitation, the people of the house and their keys.
 
 Forms are plain HTML. What keeps other sites from sending them is the guard: `Origin` must be ours, and the session
 cookie is SameSite=Strict. Handlers are plain functions, so they run on worker threads, where hashing may take its time.
@@ -7,6 +7,7 @@ cookie is SameSite=Strict. Handlers are plain functions, so they run on worker t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from webui.accounts import SESSION_COOKIE, SESSION_SECONDS, Accounts
 from webui.credentials import SHORTEST_PASSWORD
 from webui.errors import InvitationInvalid, NotFound, TooManyAttempts
 from webui.hosts import is_loopback
+from webui.keys import ApiKeys
 from webui.network import qr_svg
 from webui.pages.render import PAGES, Pages, explain, reader_language
 from webui.pages.words import say
@@ -27,15 +29,17 @@ from webui.security import account_of
 
 Text = Annotated[str, Form()]
 _FRESH: Mapping[str, str] = {"cache-control": "no-cache"}
-_DONE = ("password", "removed")
+_DONE = ("password", "removed", "revoked")
 
 
-def people_router(accounts: Accounts, *, sign_in: bool, family_url: Callable[[], str | None]) -> APIRouter:
+def people_router(
+    accounts: Accounts, keys: ApiKeys, *, sign_in: bool, family_url: Callable[[], str | None]
+) -> APIRouter:
     """Return the routes. `family_url` is where guests find this server, None while they cannot.
 
     `/sign-in`, `/sign-out` and `/join/…` are open to everybody (see `refusals.is_public`), the rest asks who it is.
     """
-    desk = _Desk(accounts, Pages(), sign_in, family_url)
+    desk = _Desk(accounts, keys, Pages(), sign_in, family_url)
     router = APIRouter(include_in_schema=False)
     read, write = ["GET", "HEAD"], ["POST"]
     for path, handler, methods in (
@@ -52,6 +56,10 @@ def people_router(accounts: Accounts, *, sign_in: bool, family_url: Callable[[],
         ("/people/remove", desk.remove_form, write),
         ("/people/password", desk.people_page_again, read),
         ("/people/password", desk.password_form, write),
+        ("/people/keys", desk.people_page_again, read),
+        ("/people/keys", desk.key_form, write),
+        ("/people/keys/revoke", desk.people_page_again, read),
+        ("/people/keys/revoke", desk.revoke_form, write),
         ("/people.css", desk.style, read),
         ("/people.js", desk.script, read),
     ):
@@ -62,8 +70,11 @@ def people_router(accounts: Accounts, *, sign_in: bool, family_url: Callable[[],
 class _Desk:
     """The handlers."""
 
-    def __init__(self, accounts: Accounts, pages: Pages, sign_in: bool, family_url: Callable[[], str | None]) -> None:
-        self._accounts, self._pages, self._sign_in, self._family_url = accounts, pages, sign_in, family_url
+    def __init__(
+        self, accounts: Accounts, keys: ApiKeys, pages: Pages, sign_in: bool, family_url: Callable[[], str | None]
+    ) -> None:
+        self._accounts, self._keys, self._pages = accounts, keys, pages
+        self._sign_in, self._family_url = sign_in, family_url
 
     def home(self) -> Response:
         return _go("/")
@@ -147,15 +158,36 @@ class _Desk:
             return self._refused_people(request, error)
         return _with_session(_go("/people?done=password"), request, token)
 
+    def key_form(self, request: Request, label: Text = "") -> Response:
+        """Make a key for programs; it is on the answer and nowhere else, as only its digest is kept."""
+        if not self._sign_in:
+            return _go("/people")
+        try:
+            key = self._keys.make(account_of(request).id, label)
+        except SamovarError as error:
+            return self._people(request, _status(error), key_error=explain(error, reader_language(request)))
+        return self._people(request, key=key)
+
+    def revoke_form(self, request: Request, key: Annotated[int, Form()] = 0) -> Response:
+        try:
+            self._keys.revoke(account_of(request).id, key)
+        except SamovarError as error:
+            return self._people(request, _status(error), key_error=explain(error, reader_language(request)))
+        return _go("/people?done=revoked")
+
     def _people(self, request: Request, status: int = 200, **values: object) -> Response:
         me = account_of(request)
         everyone = self._accounts.everyone() if me.owner else [me]
-        shown = {"done": "", "error": "", "invitation": "", "qr": "", "local": False, **values}
+        shown = {"done": "", "error": "", "key_error": "", "key": "", "invitation": "", "qr": "", "local": False}
         title = say(reader_language(request), "people" if me.owner else "account")
         return self._pages.page(
             request, "people", status=status, title=title, me=me, people=everyone, sign_in=self._sign_in,
-            least=SHORTEST_PASSWORD, **shown,
+            least=SHORTEST_PASSWORD, keys=self._shown_keys(me.id), **{**shown, **values},
         )  # fmt: skip
+
+    def _shown_keys(self, account: int) -> list[tuple[int, str, str, str]]:
+        """Return an account's keys as (id, label, how it ends, the day it was made)."""
+        return [(key.id, key.label, key.hint, str(date.fromtimestamp(key.created))) for key in self._keys.of(account)]
 
     def _refused(self, request: Request, error: SamovarError, page: str, **values: object) -> Response:
         sentence = explain(error, reader_language(request))

@@ -59,7 +59,7 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     assets = Assets()
     app.include_router(assets.router())
     family = functools.partial(family_url, settings.address, settings.port)
-    app.include_router(people_router(accounts, sign_in=settings.sign_in, family_url=family))
+    app.include_router(people_router(accounts, services.keys, sign_in=settings.sign_in, family_url=family))
     app.include_router(api_router(services.loader, services.meters))
     blocks = build_page(PageCommands(services, feed), assets)
     app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())

@@ -63,6 +63,22 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "This address works on this machine only.",
         "Этот адрес работает только на этом компьютере.",
     ),
+    "keys": ("Keys for programs", "Ключи для программ"),
+    "keys_intro": (
+        "With a key, a program that speaks OpenAI's API asks the model in your name.",
+        "С ключом программа, которая умеет обращаться к API OpenAI, спрашивает модель от вашего имени.",
+    ),
+    "key_new": ("The new key", "Новый ключ"),
+    "key_once": ("Copy it now: it is not shown again.", "Скопируйте его сейчас: больше он показан не будет."),
+    "key_nameless": ("Key", "Ключ"),
+    "key_label": ("What it is for", "Для чего он"),
+    "key_do": ("Make a key", "Сделать ключ"),
+    "revoke": ("Revoke", "Отозвать"),
+    "revoke_sure": (
+        "Programs that use this key will be refused from now on.",
+        "Программы с этим ключом больше не смогут войти.",
+    ),
+    "revoke_do": ("Yes, revoke", "Да, отозвать"),
     "copy": ("Copy", "Скопировать"),
     "copied": ("Copied", "Скопировано"),
     "home_only": (
@@ -77,6 +93,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "На других устройствах придётся войти снова.",
     ),
     "done_password": ("The password is changed.", "Пароль изменён."),
+    "done_revoked": ("The key is revoked.", "Ключ отозван."),
     "done_removed": ("The account is removed.", "Имя удалено."),
     "sign_in_failed": ("Name and password do not match.", "Имя и пароль не подходят друг к другу."),
     "too_many_attempts": (
