@@ -55,9 +55,10 @@ class Client:
     def __init__(self, address: Address, key: str, loop: Loop, limits: Limits) -> None:
         self.address, self.limits = address, limits
         self._loop = loop
-        self._secrets = Secrets([key, *address.secrets])
+        signed = authorization(address, key)
+        self._secrets = Secrets([key, *address.secrets, signed.partition(" ")[2]])
         self._http = httpx.AsyncClient(
-            transport=_Transport(address, authorization(address, key)),
+            transport=_Transport(address, signed),
             timeout=httpx.Timeout(limits.answer, connect=limits.connect, read=None, pool=None),
             headers={"accept-encoding": "identity", "content-type": "application/json", "user-agent": "Samovar"},
             trust_env=False,
