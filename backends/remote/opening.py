@@ -17,8 +17,6 @@ from backends.remote.loop import Loop
 from backends.remote.making import Wanted
 from backends.remote.pool import Member, Pool
 
-_LOOK_AGAIN = 1.0
-
 
 def open_reference(reference: str, options: BackendOptions, limits: Limits | None = None) -> RemoteBackend:
     """Look at the engines of `http://host:8000`, `…#model-name`, or several apart by commas (see `open_backend`).
@@ -62,4 +60,4 @@ def _look(pool: Pool, reference: str, limits: Limits, go_on: Callable[[], bool])
             return
         if not loading or time.monotonic() > until:
             raise failure
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(limits.pause)

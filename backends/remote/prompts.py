@@ -21,6 +21,8 @@ from backends.values import ChatPrompt, Encoded, Prompt, TextPrompt
 MARK = "Samovar-0f3b-mark"
 """Stands in a dialogue where the text begins that is to be gone on with. Plain letters: no tokenizer loses them."""
 
+_LOSS = "\ufffd"
+
 Route = Literal["chat", "text"]
 Messages = Sequence[Mapping[str, str]]
 
@@ -117,9 +119,9 @@ class EnginePrompts:
                     raise
                 reason = reason or refusal.said
                 continue
-            if cut.pieces:
-                return form, cut, b"".join(cut.pieces).decode("utf-8", "replace")
-            return form, cut, self._tokenizer.write(cut.tokens)
+            text = b"".join(cut.pieces).decode("utf-8", "replace")
+            # Some engines tell the texts of tokens only roughly.
+            return form, cut, text if text and _LOSS not in text else self._tokenizer.write(cut.tokens)
         raise TemplateFailed(reason=reason)
 
 

@@ -136,14 +136,14 @@ def spelled(strings: Sequence[object]) -> tuple[bytes, ...]:
             bytes([int(found[1], 16)]) if (found := _BYTE.match(text)) else text.replace("\u2581", " ").encode()
             for text in texts
         )
-    letters = _byte_letters()
+    letters = byte_letters()
     return tuple(
         bytes(letters[letter] for letter in text) if all(letter in letters for letter in text) else text.encode()
         for text in texts
     )
 
 
-def _byte_letters() -> Mapping[str, int]:
+def byte_letters() -> Mapping[str, int]:
     """Return the letters of byte-level BPE: printable bytes stand for themselves, the others for 256 and more."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]

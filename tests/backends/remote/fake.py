@@ -75,6 +75,11 @@ def models(*cards: dict[str, Any], owner: str = "somebody") -> Answer:
     return as_json({"object": "list", "data": listed})
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that leave are no news."""
+
+
 class FakeEngine:
     """The server. `routes` may be changed at any time; `asked` is what came in, the questions of discovery too."""
 
@@ -83,7 +88,7 @@ class FakeEngine:
         self.asked: list[Asked] = []
         self.arrived, self.gone = threading.Event(), threading.Event()
         self._connections: set[socket.socket] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
