@@ -62,7 +62,6 @@ class Client:
             timeout=httpx.Timeout(limits.answer, connect=limits.connect, read=None, pool=None),
             headers={"accept-encoding": "identity", "content-type": "application/json", "user-agent": "Samovar"},
             trust_env=False,
-            verify=False,  # the transport sees to it
         )
 
     def ask(self, method: str, path: str, body: Json | None = None, seconds: float = 0.0) -> Any:
