@@ -47,6 +47,7 @@ class RemoteGeneration:
         """Send the request. Raises `EngineClosed`."""
         self._loop, self._pool, self._limits, self._asked = loop, pool, limits, asked
         self._events: SimpleQueue[Event | SamovarError] = SimpleQueue()
+        self._window = place.engine.about.window
         self._reply = Reply(place.ready, asked.params.stop, asked.params.seed, self._events.put)
         self._cancelled = threading.Event()
         self._task: asyncio.Task[Any] | None = None
@@ -110,12 +111,12 @@ class RemoteGeneration:
                 return await self._stream(place)
             except Failure as failure:
                 wait = failure.wait if isinstance(failure, Refused) else None
-                final = attempt == self._limits.attempts or (wait or 0.0) > self._limits.longest_pause
-                if final or self._reply.begun or not _repeatable(failure):
-                    window = place.engine.about.window if place else 0
-                    raise while_asking(failure, window, self._reply.begun) from None
-            if len(tried) == len(self._pool.members) or place is None:
-                # All were tried. Several requests that failed together should not come back together.
+                everywhere = place is None or len(tried) == len(self._pool.members)
+                hopeless = attempt == self._limits.attempts or (everywhere and (wait or 0) > self._limits.longest_pause)
+                if hopeless or self._reply.begun or not _repeatable(failure):
+                    raise while_asking(failure, self._window, self._reply.begun) from None
+            if everywhere:
+                # Several requests that failed together should not come back together.
                 self._reply.wait()
                 await asyncio.sleep(wait if wait is not None else pause * random.uniform(0.75, 1.25))
                 pause = min(2 * pause, self._limits.longest_pause)

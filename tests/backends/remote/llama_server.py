@@ -47,8 +47,8 @@ class LlamaServer:
 
 
 @contextmanager
-def serving(model: Path, window: int, parallel: int = 1, key: str = "") -> Iterator[LlamaServer]:
-    server = LlamaServer(model, window, parallel, key=key)
+def serving(model: Path, window: int, parallel: int = 1, port: int = 0, key: str = "") -> Iterator[LlamaServer]:
+    server = LlamaServer(model, window, parallel, port, key)
     try:
         yield server
     finally:
