@@ -52,7 +52,7 @@ class Secrets:
 
 
 def _shouted(host: str) -> str:
-    return re.sub(r"\W+", "_", host.strip("[]")).upper()
+    return re.sub(r"\W+", "_", host).strip("_").upper()
 
 
 def _read(path: str, address: Address) -> str:
