@@ -96,7 +96,7 @@ class TextShape:
 
 
 class Answer:
-    """Writes the answer to one request; `leaders` are the choices that stand first for their prompt."""
+    """Writes the answer to one request."""
 
     def __init__(self, shape: Shape, model: ModelInfo, sizes: Sequence[int], echoes: Sequence[str] = ()) -> None:
         """`sizes` are the numbers of choices for each prompt, `echoes` the prompts, if the choices begin with them."""

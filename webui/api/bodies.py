@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from webui.api.errors import from_validation
 
 MOST_CHOICES = 32
-"""How many answers may be asked for at once; each is a generation of its own."""
+"""How many answers to one prompt may be asked for at once; each is a generation of its own."""
+MOST_GENERATIONS = 128
+"""How many in all, where there are several prompts."""
 
 Count = Annotated[int, Field(ge=1, le=MOST_CHOICES)]
 Token = Annotated[int, Field(ge=0, lt=2**31)]

@@ -51,7 +51,7 @@ class Completions:
         until = clock() + self._patience
         while (state := self._loader.state).stage in ("downloading", "loading"):
             if clock() >= until:
-                raise ModelLoading(name=state.reference)
+                raise ModelLoading(name=state.shown)
             await asyncio.sleep(_LOOK_SECONDS)
         if state.error is not None:
             raise state.error

@@ -13,7 +13,7 @@ from backends.base import Backend
 from backends.errors import UnknownParameter
 from backends.sampling import SamplingParams, knobs
 from backends.values import ChatPrompt, Message, Prompt, Request, Role, TextPrompt
-from webui.api.bodies import Body, ChatBody, ChatMessage, CompletionBody, GenerationBody
+from webui.api.bodies import MOST_GENERATIONS, Body, ChatBody, ChatMessage, CompletionBody, GenerationBody
 from webui.api.errors import InvalidBody, UnsupportedField
 
 HARMLESS = frozenset((
@@ -61,7 +61,10 @@ def chat_groups(body: ChatBody, user: str, backend: Backend) -> Groups:
 
 def completion_groups(body: CompletionBody, user: str) -> Groups:
     """Return the requests of a text completion, a group for each prompt. Raises `InvalidRequest`."""
-    return tuple(_group(TextPrompt(text), body, user) for text in prompts(body))
+    texts = prompts(body)
+    if len(texts) * (body.n or 1) > MOST_GENERATIONS:
+        raise InvalidBody(name="prompt", problem=f"at most {MOST_GENERATIONS} answers are written at once")
+    return tuple(_group(TextPrompt(text), body, user) for text in texts)
 
 
 def prompts(body: CompletionBody) -> tuple[str, ...]:

@@ -7,9 +7,20 @@ import pytest
 
 from backends.errors import EngineFailed
 from backends.sampling import SamplingParams
-from backends.scripted import Script
-from backends.values import ChatPrompt, Message, Request, TextPrompt
+from backends.scripted import Script, ScriptedBackend
+from backends.values import (
+    ChatPrompt,
+    Done,
+    Message,
+    ReasoningDelta,
+    Request,
+    TextDelta,
+    TextPrompt,
+    Timings,
+    Usage,
+)
 from tests.webui.api.office import HELLO, Office
+from webui.api.answers import Answer, ChatShape
 
 Build = Callable[..., Office]
 KNOBS: dict[str, Any] = {
@@ -186,6 +197,27 @@ def test_a_stream_of_several_answers(office: Office) -> None:
 def test_a_stream_of_a_text(office: Office) -> None:
     chunks = office.stream("/v1/completions", prompt="Once\n", echo=True)
     assert [chunk["choices"][0]["text"] for chunk in chunks] == ["Once\n", "You", " said:", " Once", "\n", ""]
+
+
+def test_thinking_is_kept_apart() -> None:
+    info = ScriptedBackend().info
+    events = (
+        ReasoningDelta("Hm", 2), ReasoningDelta("", 1), TextDelta("Yes.", 2),
+        Done("stop", Usage(5, 3, 5), Timings(0.5, 1.0, 2.0), 9),
+    )  # fmt: skip
+    streamed, whole = Answer(ChatShape(), info, [1]), Answer(ChatShape(), info, [1])
+    for event in events:
+        whole.choices[0].hear(event)
+    chunks = [chunk for event in events if (chunk := streamed.chunk(0, event))]
+    assert [chunk["choices"][0]["delta"] for chunk in chunks] == [{"reasoning_content": "Hm"}, {"content": "Yes."}, {}]
+    assert chunks[-1]["timings"] == {"queued": 0.5, "prefill": 1.0, "decode": 2.0, "first_token": 1.5}
+    assert whole.whole()["choices"][0]["message"] == {
+        "role": "assistant", "content": "Yes.", "refusal": None, "reasoning_content": "Hm",
+    }  # fmt: skip
+    assert whole.whole()["usage"] == streamed.usage() == {
+        "prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }  # fmt: skip
 
 
 def test_a_stream_tells_an_error_in_its_middle(build: Build) -> None:

@@ -85,6 +85,12 @@ def test_a_prompt_is_text(office: Office, sent: Any, code: str) -> None:
     assert (status, error["code"], error["param"]) == (400, code, "prompt")
 
 
+def test_answers_are_not_written_without_end(office: Office) -> None:
+    status, error = office.refused("/v1/completions", prompt=["x"] * 65, n=2)
+    assert (status, error["code"], error["param"]) == (400, "invalid_body", "prompt")
+    assert len(office.ask("/v1/completions", prompt=["x"] * 64, n=2)["choices"]) == 128
+
+
 def test_no_field_is_two_things() -> None:
     assert not HARMLESS & set(REFUSED)
     assert not (HARMLESS | set(REFUSED)) & set(knobs())
