@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from backends.base import Backend
 from backends.errors import EngineFailed, SamovarError
+from backends.remote.address import masked
 from webui.errors import NoModel
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,11 @@ class LoaderState:
     progress: float = 0.0
     error: SamovarError | None = None
     backend: Backend | None = None
+
+    @property
+    def shown(self) -> str:
+        """The reference without the credentials that a URL may hold."""
+        return masked(self.reference)
 
 
 class Loader:
@@ -101,7 +107,7 @@ class Loader:
                 self._set(turn, LoaderState("failed", reference, error=error))
                 return
             except Exception as error:
-                log.exception("the model %s could not be loaded", reference)
+                log.exception("the model %s could not be loaded", masked(reference))
                 failure = EngineFailed(reason=str(error) or type(error).__name__)
                 self._set(turn, LoaderState("failed", reference, error=failure))
                 return

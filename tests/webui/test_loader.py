@@ -88,3 +88,9 @@ def test_who_stops_waiting_is_let_go() -> None:
     with pytest.raises(NoModel):
         loader.wait(stopping)
     release.set()
+
+
+def test_what_is_shown_of_a_url_holds_no_secret() -> None:
+    state = LoaderState("loading", "http://me:pass@host:8000/v1?key=k#model,http://other")
+    assert state.shown == "http://***@host:8000/v1?key=***#model,http://other"
+    assert LoaderState("ready", "/models/a=b?.gguf").shown == "/models/a=b?.gguf"

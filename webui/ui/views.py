@@ -187,8 +187,8 @@ def model(state: LoaderState, language: str) -> dict[str, Any]:
     capabilities = state.backend.capabilities if state.backend is not None else None
     return {
         "kind": "model",
-        "name": info.name if info is not None else state.reference,
-        "reference": state.reference,
+        "name": info.name if info is not None else state.shown,
+        "reference": state.shown,
         "state": state.stage,
         "progress": state.progress if state.stage in ("downloading", "loading") else None,
         "window": info.window if info is not None else 0,
