@@ -1,0 +1,153 @@
+"""The sampler of one request: the steps of `SamplingParams` in their order, then the draw.
+
+Order: bias, bans and the held-back end; then the steps of `sampler_order`; then the draw. A step at its neutral value
+is absent. Mirostat steers the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the
+maximum. This is the order of the llama.cpp engine, and the steps are defined alike.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from backends.errors import EngineFailed
+from backends.sampling import SamplingParams
+from backends.transformers import sampling_cuts as cuts
+from backends.transformers import sampling_draws as draws
+from backends.transformers import sampling_penalties as past
+
+_SHAPING = ("penalties", "dry", "temperature")
+
+Step = Callable[[Tensor], Tensor]
+
+
+class Words(Protocol):
+    """What a sampler must know of a vocabulary."""
+
+    @property
+    def size(self) -> int:
+        """The number of tokens; logits beyond it belong to none."""
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens by which the model ends its turn."""
+
+    @property
+    def spelled(self) -> Mapping[int, bytes]:
+        """Token id -> its bytes, control tokens spelled out."""
+
+
+class Sampler:
+    """Draws the tokens of one request and remembers what it saw.
+
+    `window` is what -1 stands for in the `last_n` knobs. `seen` are the tokens of the prompt: penalties and DRY look
+    at them as at written ones.
+    """
+
+    def __init__(self, params: SamplingParams, words: Words, window: int, seed: int, seen: Sequence[int] = ()) -> None:
+        self._params, self._words, self._window = params.canonical(), words, window
+        self._seen = list(seen)
+        self._written = 0
+        self._random = random.Random(seed)
+        self._aim = 2 * params.mirostat_tau
+        self._biases = dict(params.logit_bias) | dict.fromkeys(params.banned_tokens, -math.inf)
+        self._steps = self._plan()
+
+    def sample(self, logits: Tensor) -> int:
+        """Draw from the logits of one position, and remember the token drawn.
+
+        Raises `EngineFailed` where the model computed no numbers, or no token is left to draw.
+        """
+        logits = self._biased(logits[: self._words.size].float())
+        for step in self._steps:
+            logits = step(logits)
+        highest = float(logits.max())
+        if not math.isfinite(highest):
+            raise EngineFailed(reason="the model computed no numbers" if math.isnan(highest) else "no token is left")
+        token = self._take(logits)
+        self._seen.append(token)
+        self._written += 1
+        return token
+
+    def close(self) -> None:
+        """Nothing is held that must be given back."""
+
+    def _biased(self, logits: Tensor) -> Tensor:
+        logits = past.biased(logits, self._biases)
+        if self._written < self._params.min_tokens:
+            logits = past.biased(logits, dict.fromkeys(self._words.ends, -math.inf))
+        return logits
+
+    def _take(self, logits: Tensor) -> int:
+        params = self._params
+        if params.greedy:
+            return int(torch.argmax(logits))
+        if params.mirostat:
+            cut = draws.mirostat_1 if params.mirostat == 1 else draws.mirostat_2
+            logits = cut(logits, self._aim)
+        token = draws.draw(logits, self._random.random())
+        if params.mirostat:
+            self._aim -= params.mirostat_eta * (draws.surprise(logits, token) - params.mirostat_tau)
+        return token
+
+    # The steps
+
+    def _plan(self) -> tuple[Step, ...]:
+        params = self._params
+        made: Mapping[str, Step | None] = {
+            "penalties": self._penalties(),
+            "dry": self._dry(),
+            "top_n_sigma": _unless(0, params.top_n_sigma, cuts.top_n_sigma),
+            "top_k": partial(cuts.top_k, count=params.top_k) if params.top_k else None,
+            "typical_p": _unless(1, params.typical_p, cuts.typical_p),
+            "top_p": _unless(1, params.top_p, cuts.top_p),
+            "min_p": _unless(0, params.min_p, cuts.min_p),
+            "xtc": self._xtc if params.xtc_probability else None,
+            "temperature": self._temperature(),
+        }
+        names = [name for name in params.sampler_order if not params.mirostat or name in _SHAPING]
+        return tuple(step for name in names if (step := made[name]) is not None)
+
+    def _last(self, number: int) -> Sequence[int]:
+        number = self._window if number < 0 else number
+        return self._seen[max(0, len(self._seen) - number) :] if number else ()
+
+    def _penalties(self) -> Step | None:
+        params = self._params
+        values = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
+        if not params.repeat_last_n or values == (1.0, 0.0, 0.0):
+            return None
+        return lambda logits: past.penalised(logits, self._last(params.repeat_last_n), *values)
+
+    def _dry(self) -> Step | None:
+        params, spelled = self._params, self._words.spelled
+        if not params.dry_last_n or not params.dry_multiplier:
+            return None
+        breakers = tuple(text.encode() for text in params.dry_breakers)
+        return lambda logits: past.without_repeats(
+            logits, self._last(params.dry_last_n), params.dry_multiplier, params.dry_base, params.dry_allowed_length,
+            breakers, spelled.__getitem__,
+        )  # fmt: skip
+
+    def _xtc(self, logits: Tensor) -> Tensor:
+        if self._random.random() >= self._params.xtc_probability:
+            return logits
+        return cuts.xtc(logits, self._params.xtc_threshold)
+
+    def _temperature(self) -> Step | None:
+        params = self._params
+        if params.greedy or (params.temperature == 1 and not params.dynatemp_range):
+            return None
+        return lambda logits: cuts.temperature(
+            logits, params.temperature, params.dynatemp_range, params.dynatemp_exponent
+        )
+
+
+def _unless(neutral: float, value: float, cut: Callable[[Tensor, float], Tensor]) -> Step | None:
+    return None if value == neutral else lambda logits: cut(logits, value)
