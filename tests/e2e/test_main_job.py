@@ -32,7 +32,7 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
         chat.until(lambda: lengths.add(len(chat.texts()[-1])) or len(lengths) > 5, 120)
         page.wait_for_selector("#transcript:not([data-busy])", timeout=REPLY_MS)
         first = chat.texts()[-1]
-        assert chat.texts()[0] == "Tell me about tea. Ещё 🎉" and len(first) > 40
+        assert chat.texts()[0] == "Tell me about tea. Ещё 🎉" and len(first) > 10
         expect(chat.articles.last.locator(".stats")).to_contain_text("SmolLM2")
         expect(chat.articles.last.locator(".stats")).to_contain_text("48 tokens")
 
