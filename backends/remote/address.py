@@ -49,6 +49,8 @@ def masked(reference: str) -> str:
 
 
 def _masked(reference: str) -> str:
+    if "://" not in reference:
+        return reference
     shown = _USER.sub(f"{HIDDEN}@", reference)
     return _QUERY.sub(lambda found: _VALUE.sub(HIDDEN, found[0]), shown)
 

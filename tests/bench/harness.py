@@ -1,13 +1,13 @@
-"""Runs a bench: interleaved repetitions, medians, ratios."""
+"""Runs a bench: interleaved repetitions, medians, ratios, bounds."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from tests.bench import BENCHES, Measure, Ratio, Setup
+from tests.bench import BENCHES, Bound, Measure, Ratio, Setup
 
 FIRST_SEED = 1
 
@@ -16,29 +16,31 @@ def run(name: str, setup: Setup) -> dict[str, Any]:
     """Run one bench and return its results as plain data."""
     bench = importlib.import_module(BENCHES[name])
     with bench.subjects(setup) as subjects:
-        figures = measure(subjects, bench.REPETITIONS)
+        figures = measure(subjects, bench.REPETITIONS, getattr(bench, "WARM_UP", True))
     return {
         "name": name,
         "title": bench.TITLE,
-        "unit": bench.UNIT,
+        "units": {figure: unit_of(figure, bench.UNIT) for figure in figures},
         "seeds": [FIRST_SEED + number for number in range(bench.REPETITIONS)],
         "figures": figures,
         "medians": {subject: median(values) for subject, values in figures.items()},
         "ratios": ratios(figures, bench.RATIOS),
+        "bounds": bounds(figures, getattr(bench, "BOUNDS", ())),
     }
 
 
-def measure(subjects: Mapping[str, Measure], repetitions: int) -> dict[str, list[float]]:
+def measure(subjects: Mapping[str, Measure], repetitions: int, warm_up: bool = True) -> dict[str, list[float]]:
     """Run every subject once to warm up, then in turn; each repetition begins with another one."""
-    figures: dict[str, list[float]] = {name: [] for name in subjects}
-    for take in subjects.values():
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in subjects}
+    for take in subjects.values() if warm_up else ():
         take(0)
     names = list(subjects)
     for number in range(repetitions):
         for name in names:
-            figures[name].append(subjects[name](FIRST_SEED + number))
+            for figure, value in _named(name, subjects[name](FIRST_SEED + number)):
+                found[name].setdefault(figure, []).append(value)
         names.append(names.pop(0))
-    return figures
+    return {figure: values for figures in found.values() for figure, values in figures.items()}
 
 
 def ratios(figures: Mapping[str, Sequence[float]], wanted: Sequence[Ratio]) -> list[dict[str, Any]]:
@@ -53,16 +55,40 @@ def ratios(figures: Mapping[str, Sequence[float]], wanted: Sequence[Ratio]) -> l
     return found
 
 
+def bounds(figures: Mapping[str, Sequence[float]], wanted: Sequence[Bound]) -> list[dict[str, Any]]:
+    """Return the medians that have a limit, for the subjects that were there."""
+    return [
+        {"figure": bound.figure, "value": (value := median(figures[bound.figure])), "target": bound.target,
+         "at_least": bound.at_least, "met": bound.met(value)}
+        for bound in wanted if bound.figure in figures
+    ]  # fmt: skip
+
+
+def unit_of(figure: str, unit: str | Mapping[str, str]) -> str:
+    """Return the unit of a figure: the bench's only one, or that of the figure's kind."""
+    return unit if isinstance(unit, str) else unit[figure.rpartition(": ")[2]]
+
+
 def table(result: Mapping[str, Any]) -> str:
     """Return a bench's results for reading."""
-    lines = [f"{result['name']}: {result['title']} ({result['unit']})"]
+    lines = [f"{result['name']}: {result['title']}"]
     for subject, values in result["figures"].items():
-        lines.append(f"  {subject:<28}{median(values):>12.2f}   {min(values):.2f} … {max(values):.2f}")
+        spread = f"{min(values):.2f} … {max(values):.2f}"
+        lines.append(f"  {subject:<44}{median(values):>10.2f} {result['units'][subject]:<12} {spread}")
     for ratio in result["ratios"]:
-        sign = "≥" if ratio["at_least"] else "≤"
-        verdict = "met" if ratio["met"] else "missed"
-        lines.append(
-            f"  {ratio['over'] + ' ÷ ' + ratio['under']:<28}{ratio['value']:>12.3f}   "
-            f"target {sign} {ratio['target']:g}: {verdict}"
-        )
+        lines.append(f"  {ratio['over'] + ' ÷ ' + ratio['under']:<64}{ratio['value']:>10.3f}   {_verdict(ratio)}")
+    for bound in result["bounds"]:
+        lines.append(f"  {bound['figure']:<64}{bound['value']:>10.2f}   {_verdict(bound)}")
     return "\n".join(lines)
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    sign, verdict = "≥" if found["at_least"] else "≤", "met" if found["met"] else "missed"
+    return f"target {sign} {found['target']:g}: {verdict}"
+
+
+def _named(subject: str, taken: float | Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    if isinstance(taken, Mapping):
+        yield from ((f"{subject}: {kind}", value) for kind, value in taken.items())
+    else:
+        yield subject, taken

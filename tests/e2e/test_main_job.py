@@ -44,7 +44,7 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
 
         # A long reply is stopped, and what was written stays.
         page.fill("#knob-max_tokens input[type=number]", "1000")
-        page.locator("#knob-min_tokens input").evaluate("at => at.closest('details').open = true")
+        page.locator("#knob-min_tokens input[type=number]").evaluate("at => at.closest('details').open = true")
         page.fill("#knob-min_tokens input[type=number]", "500")
         page.click("#regenerate")
         chat.until(lambda: len(chat.texts()[-1]) > 20, 120)

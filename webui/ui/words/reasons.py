@@ -60,6 +60,8 @@ REASONS: Mapping[str, str] = {
     "it cannot be compiled: {error}": "он не разбирается: {error}",
     "it tries what a template may not: {error}": "он пытается делать то, что шаблону нельзя: {error}",
     "it takes too much: {error}": "ему нужно слишком много: {error}",
+    "the model computed no numbers": "модель насчитала не числа",
+    "no token is left": "не осталось ни одного токена",
     "it leaves out a message": "он пропускает реплику",
     "it leaves out the last message": "он пропускает последнюю реплику",
     "it opens no reply": "он не открывает ответ",

@@ -1,0 +1,98 @@
+"""Long dialogues in a history, written in bulk: through the store each message would be a transaction of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from webui.history.connection import Database
+from webui.history.store import History
+from webui.history.tables import CHAT, MESSAGE, TREE
+
+OWNER = 1
+_BEGINNING = 1_700_000_000.0
+_WORDS = [
+    "tea",
+    "kettle",
+    "water",
+    "leaf",
+    "steam",
+    "copper",
+    "table",
+    "evening",
+    "guest",
+    "cup",
+    "honey",
+    "lemon",
+    "story",
+    "winter",
+    "morning",
+    "charcoal",
+    "самовар",
+    "чайник",
+    "вода",
+    "лист",
+    "пар",
+    "медь",
+    "стол",
+    "вечер",
+    "гость",
+    "чашка",
+    "мёд",
+    "лимон",
+    "рассказ",
+    "зима",
+    "утро",
+    "уголь",
+]
+
+
+def words(chance: random.Random, number: int) -> str:
+    """Return so many words, half of them Latin, half Cyrillic."""
+    return " ".join(chance.choices(_WORDS, k=number))
+
+
+def talk(chance: random.Random, size: int, least: int = 20, most: int = 80) -> list[str]:
+    """Return the texts of a dialogue of `size` messages, the person's first."""
+    return [words(chance, chance.randint(least, most)) for _ in range(size)]
+
+
+def url_of(folder: Path) -> str:
+    """Return the database of a server whose data folder is `folder`."""
+    return f"sqlite:///{(folder / 'samovar.db').as_posix()}"
+
+
+def store(folder: Path, talks: Sequence[Sequence[str]]) -> list[int]:
+    """Add a chat of the owner's for each dialogue; return their ids. Persons and assistant take turns."""
+    url = url_of(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    History(url).close()
+    trees: list[dict[str, object]] = []
+    messages: list[dict[str, object]] = []
+    chats: list[dict[str, object]] = []
+    numbers = count(1)
+    for chat, texts in enumerate(talks, 1):
+        trees.append({"id": chat, "account_id": OWNER})
+        parent: int | None = None
+        for at, text in enumerate(texts):
+            number = next(numbers)
+            messages.append({
+                "id": number, "account_id": OWNER, "tree_id": chat, "chat_id": chat, "parent_id": parent,
+                "role": ("user", "assistant")[at % 2], "state": "done", "hidden": False,
+                "created": _BEGINNING + number, "made": None, "content": text, "reasoning": "",
+            })  # fmt: skip
+            parent = number
+        chats.append({
+            "id": chat, "account_id": OWNER, "tree_id": chat, "tip_id": parent, "created": _BEGINNING,
+            "updated": _BEGINNING + next(numbers), "deleted": None, "title": " ".join(texts[0].split()[:6]),
+            "system": "",
+        })  # fmt: skip
+    with closing(Database(url)) as database, database.write() as connection:
+        for table, rows in ((TREE, trees), (MESSAGE, messages), (CHAT, chats)):
+            connection.execute(insert(table), rows)
+    return [int(str(chat["id"])) for chat in chats]
