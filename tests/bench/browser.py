@@ -46,7 +46,8 @@ _WATCH = """
       }
       busy = now;
     });
-    observer.observe(list, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["data-busy"] });
+    const text = { childList: true, subtree: true, characterData: true };
+    observer.observe(list, { ...text, attributes: true, attributeFilter: ["data-busy"] });
   });
 }
 """

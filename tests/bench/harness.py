@@ -75,10 +75,11 @@ def table(result: Mapping[str, Any]) -> str:
     for subject, values in result["figures"].items():
         spread = f"{min(values):.2f} … {max(values):.2f}"
         lines.append(f"  {subject:<44}{median(values):>10.2f} {result['units'][subject]:<12} {spread}")
-    for ratio in result["ratios"]:
-        lines.append(f"  {ratio['over'] + ' ÷ ' + ratio['under']:<64}{ratio['value']:>10.3f}   {_verdict(ratio)}")
-    for bound in result["bounds"]:
-        lines.append(f"  {bound['figure']:<64}{bound['value']:>10.2f}   {_verdict(bound)}")
+    lines += [
+        f"  {ratio['over'] + ' ÷ ' + ratio['under']:<64}{ratio['value']:>10.3f}   {_verdict(ratio)}"
+        for ratio in result["ratios"]
+    ]
+    lines += [f"  {bound['figure']:<64}{bound['value']:>10.2f}   {_verdict(bound)}" for bound in result["bounds"]]
     return "\n".join(lines)
 
 
