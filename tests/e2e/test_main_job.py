@@ -22,6 +22,7 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
         page.wait_for_selector('#model[data-state="ready"]', timeout=REPLY_MS)
         chat.levers()
         page.locator("#preset select").select_option("deterministic")
+        expect(page.locator("#knob-temperature input[type=number]")).to_have_value("0")
         page.fill("#knob-max_tokens input[type=number]", "48")
 
         # Sent: the reply is streamed, and says what it took.
