@@ -24,6 +24,7 @@ _BUILT_IN: Mapping[str, str] = {
     "llamacpp": "backends.llamacpp.opening:open_reference",
     REMOTE: "backends.remote.opening:open_reference",
     "scripted": "backends.scripted:open_reference",
+    "transformers": "backends.transformers.opening:open_reference",
 }
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _SCRIPTED = "scripted:"
@@ -34,8 +35,8 @@ class BackendOptions:
     """How a model is opened; an engine takes of it what it knows.
 
     `backend`: the engine's name, "" = chosen by the reference. `ctx`, `threads`, `gpu_layers`, `parallel`, `template`:
-    see `backends.llamacpp.options`. `models`: the folder of downloads. `progress` gets the stage and its share from
-    0 to 1, from the opening thread; answering False gives the opening up.
+    see `backends.llamacpp.options`; `dtype`: see `backends.transformers.devices`. `models`: the folder of downloads.
+    `progress` gets the stage and its share from 0 to 1, from the opening thread; answering False gives the opening up.
     """
 
     backend: str = ""
@@ -44,6 +45,7 @@ class BackendOptions:
     gpu_layers: int = -1
     parallel: int = 4
     template: str = ""
+    dtype: str = "auto"
     models: Path = Path("models")
     progress: Callable[[Stage, float], bool] = lambda _stage, _share: True
 
@@ -54,10 +56,10 @@ Factory = Callable[[str, BackendOptions], Backend]
 def open_backend(reference: str, options: BackendOptions | None = None) -> Backend:
     """Open the model that `reference` names, blocking.
 
-    A reference is a GGUF file or a folder that holds one; a hub id, `user/repo` or `user/repo:Q4_K_M`; the URL of an
-    engine, or several apart by commas; or `scripted:`, the demo without a model. Raises `ModelUnavailable` of the
-    fitting kind, `InvalidParameter` for an option out of range, an engine that does not exist or a choice that must be
-    made, and `EngineClosed` when the progress callback gives up.
+    A reference is a GGUF file or a folder that holds one; a folder of safetensors; a hub id, `user/repo` or
+    `user/repo:Q4_K_M`; the URL of an engine, or several apart by commas; or `scripted:`, the demo without a model.
+    Raises `ModelUnavailable` of the fitting kind, `InvalidParameter` for an option out of range, an engine that does
+    not exist or a choice that must be made, and `EngineClosed` when the progress callback gives up.
     """
     options = options or BackendOptions()
     if not reference.strip():
@@ -77,7 +79,18 @@ def names() -> tuple[str, ...]:
 def _engine_for(reference: str) -> str:
     if _URL.match(reference):
         return REMOTE
-    return "scripted" if reference.startswith(_SCRIPTED) else "llamacpp"
+    if reference.startswith(_SCRIPTED):
+        return "scripted"
+    return "transformers" if _holds_safetensors(reference) else "llamacpp"
+
+
+def _holds_safetensors(reference: str) -> bool:
+    """Whether a reference is a folder with the settings and weights that only transformers reads."""
+    try:
+        folder = Path(reference).expanduser()
+        return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _factory(name: str) -> Factory | None:

@@ -159,7 +159,8 @@ def test_a_url_at_which_nothing_answers(url: str) -> None:
 def test_an_unknown_engine_names_the_known_ones() -> None:
     with pytest.raises(InvalidParameter) as caught:
         open_backend("scripted:", BackendOptions(backend="abacus"))
-    assert caught.value.details == {"name": "backend", "value": "abacus", "allowed": "llamacpp, remote, scripted"}
+    known = "llamacpp, remote, scripted, transformers"
+    assert caught.value.details == {"name": "backend", "value": "abacus", "allowed": known}
 
 
 def made_elsewhere(reference: str, options: BackendOptions) -> tuple[str, int]:
@@ -180,7 +181,7 @@ def test_another_package_may_add_an_engine(installed: Callable[[str, str], None]
     installed("abacus", f"{__name__}:made_elsewhere")
     opened: Any = open_backend("anything", BackendOptions(backend="abacus", ctx=7))
     assert opened == ("anything", 7)
-    assert registry.names() == ("abacus", "llamacpp", "remote", "scripted")
+    assert registry.names() == ("abacus", "llamacpp", "remote", "scripted", "transformers")
 
 
 def test_an_engine_that_does_not_load(installed: Callable[[str, str], None]) -> None:

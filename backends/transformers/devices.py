@@ -1,0 +1,105 @@
+"""Where a model runs and in which numbers: chosen by what is there.
+
+Tried on a processor only. CUDA, MPS, XPU, several GPUs and the 8- and 4-bit weights of bitsandbytes follow the
+libraries' documentation and have not been run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import psutil
+import torch
+
+from backends.errors import InvalidParameter
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
+"""The numbers of the weights: `int8` and `int4` are quantised while loading, by bitsandbytes."""
+
+_SPARE = 0.85
+"""The share of the free memory that weights may take; the rest is for the KV cache and the computation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a model may run on: the kind of device, how many there are, free bytes of the first and of the memory.
+
+    `bfloat16`: whether the device computes with it.
+    """
+
+    kind: str
+    number: int
+    free: int
+    memory: int
+    bfloat16: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model goes: one device, or `spread` over all devices and the memory."""
+
+    device: str
+    dtype: str
+    spread: bool = False
+
+
+def find_machine(processor: bool = False) -> Machine:
+    """Look at what is there; `processor` takes no GPU."""
+    memory = psutil.virtual_memory().available
+    if not processor and torch.cuda.is_available():
+        return Machine("cuda", torch.cuda.device_count(), torch.cuda.mem_get_info(0)[0], memory, _computes("cuda"))
+    if not processor and hasattr(torch, "xpu") and torch.xpu.is_available():
+        free = torch.xpu.get_device_properties(0).total_memory
+        return Machine("xpu", torch.xpu.device_count(), free, memory, _computes("xpu"))
+    if not processor and torch.backends.mps.is_available():
+        return Machine("mps", 1, memory, memory, _computes("mps"))
+    return Machine("cpu", 1, memory, memory, True)
+
+
+def choose_place(machine: Machine, wanted: str, stored: str, parameters: int) -> Place:
+    """Return where a model of so many `parameters` goes, whose weights are `stored` as that dtype ("" = unknown).
+
+    Raises `InvalidParameter` for a dtype that there is not, or not here.
+    """
+    check_dtype(wanted, machine.kind)
+    dtype = wanted if wanted != "auto" else _auto(machine, stored, parameters)
+    size = parameters * {"float32": 4, "int8": 1, "int4": 0.5}.get(dtype, 2)
+    spread = machine.kind in ("cuda", "xpu") and size > machine.free * _SPARE
+    return Place(machine.kind, dtype, spread and importlib.util.find_spec("accelerate") is not None)
+
+
+def check_dtype(wanted: str, kind: str) -> None:
+    """Raise `InvalidParameter` for a dtype that there is not, or not on this kind of device."""
+    allowed = [name for name in get_args(Dtype) if not name.startswith("int") or _quantises(kind)]
+    if wanted not in allowed:
+        raise InvalidParameter(name="dtype", value=wanted, allowed=", ".join(allowed))
+
+
+def _auto(machine: Machine, stored: str, parameters: int) -> str:
+    """A processor is fastest in 32 bits, if they fit; a GPU in 16, and in those of the weights if it can."""
+    if machine.kind == "cpu":
+        return "float32" if parameters * 4 <= machine.free * _SPARE else "bfloat16"
+    if stored == "float16" or not machine.bfloat16:
+        return "float16"
+    return "bfloat16"
+
+
+def _quantises(kind: str) -> bool:
+    return kind in ("cuda", "xpu") and importlib.util.find_spec("bitsandbytes") is not None
+
+
+def _computes(device: str) -> bool:
+    try:
+        torch.ones(2, dtype=torch.bfloat16, device=device).sum().item()
+    except (RuntimeError, TypeError):
+        return False
+    return True
+
+
+def free_cached(kind: str) -> None:
+    """Give back to the system what the allocator of a GPU keeps for later."""
+    module: Any = getattr(torch, kind, None)
+    if kind != "cpu" and module is not None and hasattr(module, "empty_cache"):
+        module.empty_cache()

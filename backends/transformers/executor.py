@@ -1,0 +1,187 @@
+"""The executor of the engine over a transformers model: one KV cache for each sequence, read one after the other.
+
+One thread owns it (see `backends.llamacpp.engine`, which knows nothing of llama.cpp). `logits_of` is the seam for
+whoever wants logits and no draw.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.errors import SamovarError
+from backends.llamacpp.executor import Outcome, Part
+from backends.transformers.cache import cut, is_cuttable, new_cache, share
+from backends.transformers.devices import free_cached
+from backends.transformers.failures import is_memory, while_running
+from backends.transformers.sampling import Sampler
+
+BATCH = 512
+"""Tokens read at once, at most."""
+
+
+class Interrupted(Exception):
+    """The forward pass was broken off between two layers."""
+
+
+class TorchExecutor:
+    """Decodes for up to `sequences` sequences that hold `cells` tokens together, by the engine's books.
+
+    Running out of memory, or any other failure, hits only the request it happened to: its sequence is emptied, and
+    the error comes where its next token would be drawn.
+    """
+
+    limit = BATCH
+
+    def __init__(self, model: Any, name: str, cells: int, sequences: int) -> None:
+        self.cells, self._name = cells, name
+        self._model: Any = model
+        self._config = model.config.get_text_config(decoder=True)
+        self._device = model.get_input_embeddings().weight.device
+        self._extra = _arguments(model)
+        self._caches: list[Any] = [self._empty() for _ in range(sequences)]
+        self._held = [0] * sequences  # -1 where a broken pass left it in doubt
+        self.cuttable = is_cuttable(self._caches[0])
+        self._failed: dict[int, SamovarError] = {}
+        self._logits: dict[int, Tensor | SamovarError] = {}
+        self._stop = threading.Event()
+        self._watch()
+
+    def _empty(self) -> Any:
+        return new_cache(self._config)
+
+    def _reset(self, sequence: int) -> None:
+        self._caches[sequence], self._held[sequence] = self._empty(), 0
+
+    def _watch(self) -> None:
+        """Let the model look at the flag before every layer."""
+
+        def look(*_: Any) -> None:
+            if self._stop.is_set():
+                raise Interrupted
+
+        number = getattr(self._config, "num_hidden_layers", 0)
+        for module in self._model.modules():
+            if isinstance(module, torch.nn.ModuleList) and len(module) == number:
+                for layer in module:
+                    layer.register_forward_pre_hook(look)
+                return
+
+    def decode(self, parts: Sequence[Part]) -> Outcome:
+        """Read the tokens of all parts; a part's last token gives logits if it asks for them."""
+        self._logits.clear()
+        index = -1
+        for done, part in enumerate(parts):
+            index += len(part.tokens)
+            try:
+                logits = self._read(part)
+            except Interrupted:
+                return Outcome.ABORTED
+            except Exception as error:
+                if is_memory(error) and self._may_free(parts):
+                    self._take_back(parts[: done + 1])
+                    return Outcome.FULL
+                self._give_up(part.sequence, error)
+                logits = None
+            if part.logits:
+                self._logits[index] = self._failed[part.sequence] if logits is None else logits
+        return Outcome.DONE
+
+    def _read(self, part: Part) -> Tensor | None:
+        """Return the logits after a part; None if its sequence has failed already."""
+        return None if part.sequence in self._failed else self.logits_of([(part.sequence, part.tokens)])[0]
+
+    def logits_of(self, sequences: Sequence[tuple[int, Sequence[int]]]) -> list[Tensor]:
+        """Let every sequence go on with its tokens, and return the logits after the last of them, one row each."""
+        found = []
+        with torch.inference_mode():
+            for sequence, tokens in sequences:
+                ids = torch.tensor([list(tokens)], device=self._device)
+                cache, held = self._caches[sequence], self._held[sequence]
+                self._held[sequence] = -1
+                output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, **self._extra)
+                self._held[sequence] = held + len(tokens)
+                found.append(output.logits[0, -1])
+        return found
+
+    def sample(self, sampler: Sampler, index: int) -> int:
+        """Draw from the logits of the last batch's `index`-th token. Raises the error that its part met."""
+        logits = self._logits[index]
+        if isinstance(logits, SamovarError):
+            raise logits
+        with torch.inference_mode():
+            try:
+                return sampler.sample(logits)
+            except Exception as error:
+                raise while_running(self._name, error) from error
+
+    def cut(self, sequence: int, keep: int) -> bool:
+        """Forget all but the first `keep` tokens of a sequence; False (and nothing done) if it cannot be cut."""
+        if not keep:
+            self._failed.pop(sequence, None)
+            self._reset(sequence)
+            return True
+        if self.cuttable and sequence not in self._failed:
+            cut(self._caches[sequence], keep)
+            self._held[sequence] = keep
+            return True
+        return self._held[sequence] == keep
+
+    def share(self, source: int, target: int, tokens: int) -> None:
+        """Let an empty sequence hold the first `tokens` of another."""
+        if source in self._failed:
+            self._failed[target] = self._failed[source]
+            return
+        share(self._caches[source], self._caches[target], tokens)
+        self._held[target] = tokens
+
+    def interrupt(self) -> None:
+        """End the running decode, or the next; from any thread."""
+        self._stop.set()
+
+    def resume(self) -> None:
+        """Let decodes run again."""
+        self._stop.clear()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._model = None
+        self._caches.clear()
+        self._logits.clear()
+        self._collect()
+
+    # When memory is short
+
+    def _may_free(self, parts: Sequence[Part]) -> bool:
+        """Whether others hold tokens that the engine can give up for these, and these can be read once more."""
+        mine = {part.sequence for part in parts}
+        return self.cuttable and any(held for index, held in enumerate(self._held) if index not in mine)
+
+    def _take_back(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if part.sequence not in self._failed:
+                self.cut(part.sequence, part.start)
+        self._collect()
+
+    def _give_up(self, sequence: int, error: Exception) -> None:
+        self._failed[sequence] = while_running(self._name, error)
+        self._reset(sequence)
+        if is_memory(error):
+            error.__traceback__ = None  # it holds the tensors
+            self._collect()
+
+    def _collect(self) -> None:
+        gc.collect()
+        free_cached(self._device.type)
+
+
+def _arguments(model: Any) -> dict[str, Any]:
+    """Return what a forward pass is asked besides: only the last token's logits, where a model can leave the rest."""
+    known = inspect.signature(model.forward).parameters
+    return {"logits_to_keep": 1} if "logits_to_keep" in known else {}
