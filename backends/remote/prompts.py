@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -81,7 +82,7 @@ class EnginePrompts:
     def prepare(self, prompt: Prompt) -> Ready:
         """See `Prompts.prepare`."""
         if isinstance(prompt, TextPrompt):
-            return self._text(prompt.text, begin=self._begin)
+            return self._text(prompt.text)
         if prompt.speaker == "assistant" and (not prompt.prefix or self._trusted):
             return self._chat(prompt)
         return self._marked(prompt)
@@ -92,21 +93,36 @@ class EnginePrompts:
         return Ready("chat", {"messages": messages}, encoded, THINK, thinking=inside(text, prompt.prefix, THINK))
 
     def _marked(self, prompt: ChatPrompt) -> Ready:
-        _, _, text = self._lay_out(_with(prompt, MARK))
+        _, laid_out, text = self._lay_out(_with(prompt, MARK))
         head, found, _ = text.rpartition(MARK)
         if not found:
             raise TemplateFailed(reason="it leaves out the last message")
-        return self._text(head + prompt.prefix, prompt=prompt)
+        text = head + prompt.prefix
+        if self._takes_tokens:
+            cut = self._tokenizer.read(text, special=True)
+        else:  # it reads marks of the template as plain text, so they are taken from the dialogue as it was laid out
+            cut = Cut(self._reaching(laid_out.tokens, head) + self._plain(prompt.prefix))
+        think = THINK if prompt.speaker == "assistant" else None
+        thinking = think is not None and inside(text, prompt.prefix, think)
+        return Ready("text", self._content(text, cut), Encoded(cut.tokens, _ends(prompt, text, cut)), think, thinking)
 
-    def _text(self, text: str, *, begin: tuple[int, ...] = (), prompt: ChatPrompt | None = None) -> Ready:
+    def _text(self, text: str) -> Ready:
         cut = self._tokenizer.read(text, special=True)
-        if cut.tokens[: len(begin)] != begin:
-            cut = Cut(begin + cut.tokens, (b"",) * len(begin) + cut.pieces if cut.pieces else ())
-        ends = _ends(prompt, text, cut) if prompt else ()
-        content = {"prompt": list(cut.tokens) if self._takes_tokens else text}
-        think = THINK if prompt and prompt.speaker == "assistant" else None
-        thinking = prompt is not None and think is not None and inside(text, prompt.prefix, think)
-        return Ready("text", content, Encoded(cut.tokens, ends), think, thinking)
+        if cut.tokens[: len(self._begin)] != self._begin:
+            cut = Cut(self._begin + cut.tokens)
+        return Ready("text", self._content(text, cut), Encoded(cut.tokens))
+
+    def _content(self, text: str, cut: Cut) -> Json:
+        return {"prompt": list(cut.tokens) if self._takes_tokens else text}
+
+    def _reaching(self, tokens: tuple[int, ...], head: str) -> tuple[int, ...]:
+        """Return the first tokens, up to the end of `head`."""
+        return tokens[
+            : bisect_left(range(len(tokens)), len(head), key=lambda at: len(self._tokenizer.write(tokens[:at])))
+        ]
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        return self._tokenizer.read(text, special=False).tokens if text else ()
 
     def _lay_out(self, messages: Messages) -> tuple[Messages, Cut, str]:
         """Return the dialogue in the first form that the engine's template takes, and its tokens and text."""

@@ -394,6 +394,8 @@ def test_another_samovar(engine: FakeEngine, opened: Run) -> None:
     assert body["messages"][-1] == {"role": "assistant", "content": "Well, "}
     assert text_of(backend, ChatPrompt(ASK.messages[:2], "user")) == "onward"
     assert engine.bodies("/v1/completions")[0]["prompt"].endswith("<|im_start|>user\n")
+    mine = ChatPrompt(ASK.messages[:2], "user", "Ты")
+    assert backend.detokenize(backend.encode(mine).tokens).endswith("Hello<|im_end|>\n<|im_start|>user\nТы")
 
 
 # What cannot be opened
