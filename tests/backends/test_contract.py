@@ -41,7 +41,7 @@ def scripted() -> Backend:
     return ScriptedBackend(Script(delay=0.001, prefill_delay=0.04, window=WINDOW))
 
 
-KINDS = ["scripted", *(pytest.param(name, marks=pytest.mark.model) for name in ("llamacpp", "remote"))]
+KINDS = ["scripted", *(pytest.param(name, marks=pytest.mark.model) for name in ("llamacpp", "remote", "transformers"))]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -50,7 +50,13 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     if request.param == "scripted":
         yield scripted
         return
+    if request.param == "transformers":
+        pytest.importorskip("torch")
     path: Path = request.getfixturevalue("starter_model")
+    if request.param == "transformers":
+        options = BackendOptions(backend="transformers", ctx=WINDOW, gpu_layers=0, parallel=3)
+        yield lambda: open_backend(str(path), options)
+        return
     if request.param == "llamacpp":
         yield lambda: open_backend(str(path), BackendOptions(ctx=WINDOW, gpu_layers=0, parallel=3))
         return
