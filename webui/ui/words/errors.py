@@ -74,6 +74,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "The file {model} is not a usable model: {reason}. Check it, or download it again.",
         "Файл {model} — не годная модель: {reason}. Проверьте его или скачайте заново.",
     ),
+    "no_safetensors": (
+        "The engine cannot run the model {model}: {reason}.",
+        "Движок не умеет работать с моделью {model}: {reason}.",
+    ),
     "model_unsupported": (
         "The engine cannot run the model {model}: {reason}.",
         "Движок не умеет работать с моделью {model}: {reason}.",

@@ -62,6 +62,17 @@ REASONS: Mapping[str, str] = {
     "it takes too much: {error}": "ему нужно слишком много: {error}",
     "the model computed no numbers": "модель насчитала не числа",
     "no token is left": "не осталось ни одного токена",
+    "it brings program code of its own, which is never run": "к ней приложен программный код, а он не выполняется",
+    "it has no safetensors": "в ней нет файлов safetensors",
+    "it does not write on, it translates (encoder and decoder)": (
+        "она не продолжает текст, а переводит (кодировщик и декодировщик)"
+    ),
+    "its weights are pickled, which could run any program; only safetensors and GGUF are read": (
+        "её веса в формате pickle, а он может запустить что угодно; читаются только safetensors и GGUF"
+    ),
+    "its config.json is missing": "нет файла config.json",
+    "{count} of its weights are missing, such as {name}": "не хватает весов: {count}, например {name}",
+    "{kind} is of a kind that is not run here": "модели вида {kind} здесь не запускаются",
     "it leaves out a message": "он пропускает реплику",
     "it leaves out the last message": "он пропускает последнюю реплику",
     "it opens no reply": "он не открывает ответ",
@@ -91,6 +102,7 @@ REASONS: Mapping[str, str] = {
     "texts that are not empty": "непустые тексты",
     "{least} and more": "от {least}",
     "0, or {least} and more": "0 или от {least}",
+    "0, or {least} … {most}": "0 или {least} … {most}",
     "pairs of token id and {range}": "пары из номера токена и числа {range}",
     "Permission denied": "нет доступа",
     "Is a directory": "это папка",
