@@ -40,7 +40,8 @@ SENTENCES = [(f"{name}: {key}", *words) for name, table in TABLES.items() for ke
 SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat"]
 # Latin words that a Russian sentence may hold: places, flags, file formats, names and terms of the field.
 LATIN = re.compile(
-    r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|safetensors|pickle|config\.json|Git LFS|pip"
+    r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
+    r"|safetensors|pickle|config\.json"
     r"|OpenAI|SAMOVAR_\w+|Ctrl-C|llama\.cpp|HTTP|HF_\w+"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
