@@ -38,7 +38,7 @@ PROMPT = "The history of tea in Russia begins with a gift:"
 def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
     """Open the three of them; they run one after another, never together."""
     with ExitStack() as stack:
-        backend = open_backend(str(setup.model), BackendOptions(ctx=WINDOW, threads=setup.threads, gpu_layers=0))
+        backend = open_backend(str(setup.model), _alone(setup))
         stack.callback(backend.close)
         bare = stack.enter_context(bare_loop(setup))
         found: dict[str, Measure] = {"samovar": lambda _: ours(backend), "bare loop": lambda _: bare()}
@@ -46,6 +46,11 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
             url = stack.enter_context(serving(setup, WINDOW))
             found["llama.cpp server"] = lambda _: peers(url)
         yield found
+
+
+def _alone(setup: Setup) -> BackendOptions:
+    """Return options with one sequence, as its peers have: chats that lie idle in the pool would be looked at, too."""
+    return BackendOptions(ctx=WINDOW, threads=setup.threads, gpu_layers=0, parallel=1)
 
 
 def ours(backend: Backend) -> float:
