@@ -46,6 +46,25 @@ def test_a_preset_moves_the_knobs_and_the_engine_gets_them(site: Open, visit: Vi
     expect(chat.page.locator(".about")).to_contain_text("changed")
 
 
+def test_a_knob_that_is_moved_before_the_preset_has_come_stays_moved(site: Open, visit: Visit) -> None:
+    chat = visit(site().url)
+    chat.levers()
+    chat.page.evaluate(
+        """() => {
+            const select = document.querySelector('#preset select');
+            select.value = 'deterministic';
+            select.dispatchEvent(new Event('change'));
+            const field = document.querySelector('#knob-top_k input[type=number]');
+            field.value = '17';
+            field.dispatchEvent(new Event('input'));
+        }"""
+    )
+    expect(chat.page.locator("#knob-temperature input[type=number]")).to_have_value("0")
+    chat.page.wait_for_timeout(600)
+    expect(chat.page.locator("#knob-top_k input[type=number]")).to_have_value("17")
+    expect(chat.page.locator("#knob-temperature input[type=number]")).to_have_value("0")
+
+
 def test_levers_last_through_a_reload_and_reach_another_tab(site: Open, visit: Visit) -> None:
     opened = site()
     chat = visit(opened.url)

@@ -12,6 +12,7 @@ export class Levers {
     this.app = app;
     this.knobs = new Map();
     this.chosen = "";
+    this.moving = null;
     this.presets = new Presets(app, this);
     this.save = debounced(() => app.act("levers", { levers: this.value() }), CHANGE_MS);
     this.start = h("textarea", { rows: "1", class: "field", placeholder: app.t("levers.start_with.placeholder") });
@@ -45,7 +46,7 @@ export class Levers {
   group({ name, label }) {
     const knobs = this.app.table.knobs.filter((knob) => knob.group === name);
     const count = h("span", { class: "count", hidden: true });
-    const made = knobs.map((knob) => new Knob(this.app, knob, () => this.changed()));
+    const made = knobs.map((knob) => new Knob(this.app, knob, () => { this.moving?.add(knob.name); this.changed(); }));
     for (const knob of made) this.knobs.set(knob.knob.name, knob);
     const open = (localStorage.getItem(OPEN_KEY) ?? "basic").split(" ");
     const element = h("details", { class: "group", "data-group": name, open: open.includes(name) }, h("summary", {}, label, count), made.map((knob) => knob.element));
@@ -68,7 +69,11 @@ export class Levers {
 
   take({ sampling, start_with, preset }) {
     this.save.cancel();
-    this.fill(sampling);
+    // What the person moved after choosing a preset, and before it came, is meant to stay.
+    const later = Object.fromEntries([...(this.moving ?? [])].map((knob) => [knob, this.knobs.get(knob).value]));
+    this.moving = null;
+    this.fill({ ...sampling, ...later });
+    if (Object.keys(later).length) this.save();
     if (document.activeElement !== this.start) this.start.value = start_with;
     grow(this.start);
     this.chosen = preset;

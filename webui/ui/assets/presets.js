@@ -46,7 +46,11 @@ export class Presets {
 
   async choose() {
     const name = this.select.value;
-    if (!(await this.app.act("preset", { name }))) this.draw();
+    this.levers.moving = new Set();
+    if (!(await this.app.act("preset", { name }))) {
+      this.levers.moving = null;
+      this.draw();
+    }
   }
 
   async save() {
