@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import logging
 import os
@@ -45,9 +46,17 @@ def main(argv: Sequence[str]) -> int:
         prepare_owner(services)
     if model := first_model(settings, history):
         services.loader.switch(model)
-    # Importing Gradio takes two seconds; the model loads meanwhile.
+    return serve_with_gradio(services, feed)
+
+
+def serve_with_gradio(services: Services, feed: Feed) -> int:
+    """Import Gradio, which takes seconds while the model loads, and serve."""
+    # Its classes are there to stay: looking among them for garbage only makes the import, and all after it, slower.
+    gc.disable()
     from webui.server import serve
 
+    gc.freeze()
+    gc.enable()
     return serve(services, feed)
 
 
