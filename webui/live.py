@@ -145,14 +145,26 @@ class Live:
             for topic in subscription.topics:
                 self._subscriptions.setdefault(topic, set()).add(subscription)
 
+    def move(self, subscription: Subscription, chat: int | None) -> None:
+        """Let a page follow another chat; of everything else it goes on hearing without a gap."""
+        with self._lock:
+            if subscription.chat is not None:
+                self._remove(chat_topic(subscription.chat), subscription)
+            subscription.chat = chat
+            for topic in subscription.topics:
+                self._subscriptions.setdefault(topic, set()).add(subscription)
+
     def leave(self, subscription: Subscription) -> None:
         """Take a page off its topics."""
         with self._lock:
             for topic in subscription.topics:
-                listeners = self._subscriptions.get(topic, set())
-                listeners.discard(subscription)
-                if not listeners:
-                    self._subscriptions.pop(topic, None)
+                self._remove(topic, subscription)
+
+    def _remove(self, topic: Topic, subscription: Subscription) -> None:
+        listeners = self._subscriptions.get(topic, set())
+        listeners.discard(subscription)
+        if not listeners:
+            self._subscriptions.pop(topic, None)
 
     def pages(self, topic: Topic) -> int:
         """Return how many pages follow a topic."""

@@ -141,3 +141,21 @@ def test_publishing_from_other_threads_and_without_a_loop() -> None:
         page.task.cancel()
 
     run(scenario)
+
+
+def test_a_page_that_turns_to_another_chat_misses_nothing_meant_for_it() -> None:
+    async def scenario(hub: Live) -> None:
+        page = Page(hub)
+        page.subscription.hold()
+        hub.move(page.subscription, 2)
+        hub.publish(chat_topic(1), ("old",), lambda _: {"kind": "old"})
+        hub.publish(chat_topic(2), ("new",), lambda _: {"kind": "new"})
+        hub.publish(live.page_topic(1, "page"), ("answer",), lambda _: {"kind": "answer"})
+        await settle()
+        assert page.patches == []
+        page.subscription.begin([{"kind": "state"}])
+        await settle()
+        assert [patch["kind"] for patch in page.patches] == ["state", "new", "answer"]
+        page.task.cancel()
+
+    run(scenario)

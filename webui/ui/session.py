@@ -88,17 +88,21 @@ class Session:
                 log.debug("a page asked for something unknown: %.100r", asked)
 
     async def _watch(self, chat: int | None) -> None:
+        """Show a chat. It is followed before it is read, so that nothing which happens meanwhile is missed."""
         live = self._services.live
-        live.leave(self._page)
-        self._page.hold()
+        value: Chat | None = None
+        dialogue = Dialogue({}, None)
         try:
+            if chat is not None:
+                await asyncio.to_thread(self._services.history.chat, self._page.account, chat)
+            self._page.hold()
+            live.move(self._page, chat)
             value, dialogue = await asyncio.to_thread(self._read, chat)
         except NotFound as error:
-            value, dialogue = None, Dialogue({}, None)
+            self._page.hold()
+            live.move(self._page, None)
             notice = {"kind": "notice", "level": "error", "text": self._say(error), "undo": None}
             self._page.put(page_topic(self._page.account, self._page.page), ("notice",), ready(notice))
-        self._page.chat = None if value is None else value.id
-        live.follow(self._page)
         state = await asyncio.to_thread(self._state, chat, value, dialogue)
         self._page.begin([*state, *self._running(value)])
         self._page.measure()
