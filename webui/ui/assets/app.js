@@ -3,6 +3,7 @@
 import { Live } from "./live.js";
 
 const ANSWER_SECONDS = 15;
+const SETTLING = new Set(["system", "preset"]);
 
 export class App {
   constructor(table, trigger) {
@@ -16,6 +17,7 @@ export class App {
     this.listeners = new Map();
     this.calls = new Map();
     this.called = 0;
+    this.settling = Promise.resolve();
     this.levers = () => ({ sampling: {}, start_with: "", preset: "" });
     this.live = new Live(this.page, this.language, (patch) => this.heard(patch), (up) => this.tell("connection", { up }));
     this.number = new Intl.NumberFormat(this.language);
@@ -50,7 +52,16 @@ export class App {
   }
 
   /** Ask the server for something; resolves to whether it was done. What went wrong is told by a notice. */
-  act(act, data = {}) {
+  async act(act, data = {}) {
+    // What the reply depends on must have arrived before the reply is asked for.
+    const before = this.settling;
+    const { chat } = this;
+    const done = (async () => { await before; return this.call(act, { chat, ...data }); })();
+    if (SETTLING.has(act)) this.settling = done;
+    return done;
+  }
+
+  call(act, data) {
     if (!this.live.connected) {
       this.notice("warning", this.t("connection.lost"));
       return Promise.resolve(false);
@@ -59,7 +70,7 @@ export class App {
     return new Promise((resolve) => {
       const timer = setTimeout(() => { this.notice("error", this.t("connection.silent")); this.answered(call, false); }, ANSWER_SECONDS * 1000);
       this.calls.set(call, { resolve, timer });
-      this.trigger({ act, call, page: this.page, chat: this.chat, ...data });
+      this.trigger({ act, call, page: this.page, ...data });
     });
   }
 
