@@ -36,8 +36,11 @@ class Audience(Protocol):
     def opened(self, account: int, page: str, chat: int) -> None:
         """Ask a page to show a chat."""
 
-    def input(self, account: int, page: str, text: str, mode: Literal["set", "append"]) -> None:
-        """Put text into a page's input box."""
+    def system_changed(self, chat: int, text: str) -> None:
+        """Tell that the model is told something else before a dialogue."""
+
+    def input(self, account: int, page: str, chat: int, text: str, mode: Literal["set", "append"]) -> None:
+        """Put text into a page's input box of a chat."""
 
     def notice(self, account: int, page: str, code: str, details: Mapping[str, Any] | None = None,
                undo: Mapping[str, Any] | None = None) -> None:  # fmt: skip

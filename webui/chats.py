@@ -6,7 +6,7 @@ Nothing that was written is ever lost: taking away moves the tip or hides a mess
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ class Chats:
             first = mine or last_of(dialogue)
             self._move(actor, chat_id, dialogue, first.parent)
         if mine is not None:
-            self._audience.input(actor.account, actor.page, mine.content, "set")
+            self._audience.input(actor.account, actor.page, chat_id, mine.content, "set")
         undo = {"act": "tip", "id": dialogue.tip, "chat": chat_id}
         self._audience.notice(actor.account, actor.page, "removed_last", undo=undo)
 
@@ -71,27 +71,41 @@ class Chats:
             self._move(actor, chat_id, dialogue, node_of(dialogue, message).id)
 
     def delete(self, actor: Actor, chat_id: int, message: int) -> None:
-        """Take one message out of the path; what follows is copied below its parent. Can be undone."""
+        """Take one message out of the path; another version of it takes its place if there is one. Can be undone.
+
+        What follows is copied below that version, or below the message before.
+        """
         with self.turn(actor, chat_id) as dialogue:
             node = node_of(dialogue, message)
             self._history.hide(actor.account, node.id)
-            tip, path = node.parent, [at.id for at in dialogue.path]
-            followers = dialogue.path[path.index(node.id) + 1 :] if node.id in path else ()
-            for later in followers:
-                copy = self._history.add_message(
-                    actor.account, chat_id, tip, later.role, later.content,
-                    reasoning=later.reasoning, state=later.state, made=later.made,
-                )  # fmt: skip
-                tip = copy.id
+            followers = _after(dialogue, node.id) if node in dialogue.path else ()
+            others = [at for at in dialogue.versions(node.id) if at != node.id]
+            near = max((at for at in others if at < node.id), default=others[0] if others else node.parent)
+            if others and near is not None and not followers:
+                tip: int | None = dialogue.latest_leaf(near)
+            else:
+                tip = self._copy(actor, chat_id, followers, near)
             self._move(actor, chat_id, dialogue, tip)
-        undo = {"act": "restore", "id": node.id, "tip": dialogue.tip, "chat": chat_id}
+        undo = {"act": "restore", "id": node.id, "tip": dialogue.tip, "left": tip, "chat": chat_id}
         self._audience.notice(actor.account, actor.page, "deleted_message", undo=undo)
 
-    def restore(self, actor: Actor, chat_id: int, message: int, tip: int) -> None:
-        """Undo `delete`."""
+    def restore(self, actor: Actor, chat_id: int, message: int, tip: int | None, left: int | None) -> None:
+        """Undo `delete`, which had moved from `tip` to `left`; what was said since then goes along."""
         with self.turn(actor, chat_id) as dialogue:
             self._history.hide(actor.account, node_of(dialogue, message).id, hidden=False)
-            self._move(actor, chat_id, dialogue, node_of(dialogue, tip).id)
+            for at in (tip, left):
+                if at is not None:
+                    node_of(dialogue, at)
+            here = left is None or left in ids_of(dialogue)
+            since = _after(dialogue, left) if here else ()
+            self._move(actor, chat_id, dialogue, self._copy(actor, chat_id, since, tip))
+
+    def read(self, actor: Actor, chat_id: int, message: int) -> None:
+        """Bring a message onto the path, and what was last said after it."""
+        dialogue = self._history.dialogue(actor.account, chat_id)
+        if node_of(dialogue, message).id not in ids_of(dialogue):
+            with self.turn(actor, chat_id) as dialogue:
+                self._move(actor, chat_id, dialogue, dialogue.latest_leaf(message))
 
     def branch(self, actor: Actor, chat_id: int, message: int) -> int:
         """Open a new chat that has the path up to a message; the old one stays as it is. Returns its id."""
@@ -110,6 +124,7 @@ class Chats:
     def set_system(self, actor: Actor, chat_id: int, text: str) -> None:
         """Set what the model is told before the dialogue."""
         self._history.set_system(actor.account, chat_id, text)
+        self._audience.system_changed(chat_id, text)
         self._audience.meter_changed(chat_id)
 
     def delete_chat(self, actor: Actor, chat_id: int) -> None:
@@ -127,6 +142,15 @@ class Chats:
         self._history.restore_chat(actor.account, chat_id)
         self._audience.chat_changed(actor.account, chat_id)
         self._audience.opened(actor.account, actor.page, chat_id)
+
+    def _copy(self, actor: Actor, chat_id: int, nodes: Sequence[Node], below: int | None) -> int | None:
+        """Write a row of messages once more below another one; returns the last of them."""
+        for node in nodes:
+            below = self._history.add_message(
+                actor.account, chat_id, below, node.role, node.content,
+                reasoning=node.reasoning, state=node.state, made=node.made,
+            ).id  # fmt: skip
+        return below
 
     def _move(self, actor: Actor, chat_id: int, before: Dialogue, tip: int | None) -> None:
         self._history.set_tip(actor.account, chat_id, tip)
@@ -147,6 +171,11 @@ def last_of(dialogue: Dialogue) -> Node:
     if not dialogue.path:
         raise NothingToDo(reason="empty")
     return dialogue.path[-1]
+
+
+def _after(dialogue: Dialogue, message: int | None) -> tuple[Node, ...]:
+    """Return what follows a message of the path; None stands before the first."""
+    return dialogue.path if message is None else dialogue.path[ids_of(dialogue).index(message) + 1 :]
 
 
 def ids_of(dialogue: Dialogue) -> tuple[int, ...]:

@@ -12,16 +12,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import Any, Literal, Protocol
 
 from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
 from backends.values import Done, Progress, Queued, ReasoningDelta, Request, Speaker, TextDelta
 from webui.dialogue import Made, State
+from webui.errors import HistoryFailed
 
 DRAFT_SECONDS = 1.0
+UNREAD = 32
+"""How many ended impersonations are kept for pages that are being loaded again."""
+KEEP_SECONDS = (0.2, 1.0, 5.0)
+"""The waits before an end that could not be kept is tried again; the last one is repeated."""
 
-Phase = Literal["loading", "queued", "reading", "writing"]
+Phase = Literal["loading", "queued", "reading", "writing", "saving"]
 Prepare = Callable[["Job"], tuple[Backend, Request]]
 
 log = logging.getLogger(__name__)
@@ -29,22 +35,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a job is doing: `place` in the queue, or `done` of `total` prompt tokens."""
+    """What a job is doing: `place` in the queue, or `done` of `total` prompt tokens; `error` keeps it from saving."""
 
     phase: Phase = "loading"
     place: int = 0
     done: int = 0
     total: int = 0
+    error: SamovarError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended. `text` and `reasoning` are whole, what was there before it included."""
+    """How a job ended. `text` and `reasoning` are whole, what was there before it included.
+
+    `error` is why it failed. A reply that should only have gone on, and could not, stays as it was: then `state` and
+    `made` tell nothing of the error.
+    """
 
     state: State
     text: str
     reasoning: str
-    made: Made
+    made: Made | None
+    error: SamovarError | None = None
 
 
 class Watcher(Protocol):
@@ -63,7 +75,7 @@ class Watcher(Protocol):
         """Keep the text so far."""
 
     def keep(self, job: Job, outcome: Outcome) -> None:
-        """Keep the outcome; the chat stays busy until this returns."""
+        """Keep the outcome; the chat stays busy until this returns. Tried again while it raises `HistoryFailed`."""
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Tell that the job is over; its chat is free again."""
@@ -85,6 +97,8 @@ class Job:
     base_reasoning: str = ""
     before: Made | None = None
     """What made the part that is there already."""
+    continues: State | None = None
+    """How the reply that goes on had ended; None for a new one."""
     made: Made = field(default_factory=Made)
     status: Status = field(default_factory=Status)
     tokens: int = 0
@@ -140,6 +154,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._saved: dict[Job, int] = {}
+        self._unread: list[Job] = []
         self._saver = threading.Thread(target=self._save_drafts, name="drafts", daemon=True)
         self._saver.start()
 
@@ -166,6 +181,13 @@ class Jobs:
         """Return the job that runs on a page that has no chat yet."""
         return self._running.get((account, page))
 
+    def unread(self, account: int, page: str) -> Job | None:
+        """Return an impersonation that ended while its page was away, if it has text that no page took."""
+        with self._lock:
+            mine = [job for job in self._unread if (job.account, job.page) == (account, page)]
+            self._unread = [job for job in self._unread if job not in mine]
+        return next((job for job in reversed(mine) if job._fresh), None)
+
     def busy_chats(self) -> frozenset[int]:
         """Return the ids of the chats in which a job runs."""
         with self._lock:
@@ -185,23 +207,36 @@ class Jobs:
     def _run(self, job: Job, prepare: Prepare) -> None:
         try:
             state, made = self._consume(job, prepare)
+            outcome = Outcome(state, job.text, job.reasoning, made)
         except SamovarError as error:
-            details = {name: str(value) for name, value in error.details.items()}
-            state, made = "failed", replace(job.made, error=error.code, error_details=details)
+            outcome = _failed(job, error)
         except Exception as error:
             log.exception("a job failed")
-            failure = EngineFailed(reason=str(error) or type(error).__name__)
-            state, made = "failed", replace(job.made, error=failure.code, error_details={"reason": str(error)})
-        outcome = Outcome(state, job.text, job.reasoning, made)
+            outcome = _failed(job, EngineFailed(reason=str(error) or type(error).__name__))
         try:
-            self._watcher.keep(job, outcome)
+            self._keep(job, outcome)
         except Exception:
             log.exception("the end of a job could not be kept")
         with self._lock:
             self._running.pop(_slot(job), None)
             self._saved.pop(job, None)
             self._threads.discard(threading.current_thread())
+            if job.message is None:
+                self._unread = [*self._unread[1 - UNREAD :], job]
         self._watcher.ended(job, outcome)
+
+    def _keep(self, job: Job, outcome: Outcome) -> None:
+        """Keep the end of a job, and go on trying for as long as the database refuses."""
+        for wait in chain(KEEP_SECONDS, repeat(KEEP_SECONDS[-1])):
+            try:
+                self._watcher.keep(job, outcome)
+                return
+            except HistoryFailed as error:
+                if self._closing.is_set():
+                    raise
+                log.error("the end of a job could not be kept, trying again: %s", error)
+                self._move(job, Status("saving", error=error))
+                self._closing.wait(wait)
 
     def _consume(self, job: Job, prepare: Prepare) -> tuple[State, Made]:
         backend, request = prepare(job)
@@ -255,6 +290,15 @@ class Jobs:
                 with self._lock:
                     if _slot(job) in self._running:
                         self._saved[job] = tokens
+
+
+def _failed(job: Job, error: SamovarError) -> Outcome:
+    """Return the end of a job that failed; nothing that was there before it is lost."""
+    if job.continues is not None and job.text == job.base and job.reasoning == job.base_reasoning:
+        return Outcome(job.continues, job.text, job.reasoning, job.before, error)
+    details = {name: str(value) for name, value in error.details.items()}
+    made = replace(job.made if job.before is None else job.before, error=error.code, error_details=details)
+    return Outcome("failed", job.text, job.reasoning, made, error)
 
 
 def _together(before: Made | None, made: Made) -> Made:

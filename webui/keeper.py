@@ -39,8 +39,8 @@ class Keeper:
         """See `Watcher.ended`."""
         if job.chat is not None and job.message is not None:
             self._audience.message_changed(job.account, job.chat, job.message)
-        elif outcome.made.error:
-            self._audience.notice(job.account, job.page, outcome.made.error, outcome.made.error_details)
+        if outcome.error is not None and (job.message is None or outcome.state != "failed"):
+            self._audience.notice(job.account, job.page, outcome.error.code, outcome.error.details)
         self._audience.status_changed(job)
         if job.chat is not None:
             self._audience.chat_changed(job.account, job.chat)

@@ -14,7 +14,7 @@ from backends.sampling import SamplingParams
 from backends.values import Request, Speaker
 from webui.audience import Audience
 from webui.chats import Actor, Chats, ids_of, last_of, node_of
-from webui.dialogue import Dialogue, Node
+from webui.dialogue import Dialogue, Node, State
 from webui.errors import ChatBusy, NothingToDo
 from webui.history.store import History
 from webui.jobs import Job, Jobs
@@ -71,6 +71,10 @@ class Replies:
             node = last_of(dialogue) if message is None else node_of(dialogue, message)
             if node.role != "assistant":
                 raise NothingToDo(reason="no_reply")
+            if (backend := self._loader.backend) is not None:
+                path = Dialogue(dialogue.nodes, node.parent).path
+                system = self._history.chat(actor.account, chat_id).system
+                self._request(backend, actor, system, path, "assistant", node.content, levers.sampling)
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
                 node = self._history.add_message(
                     actor.account,
@@ -79,11 +83,12 @@ class Replies:
                     "assistant",
                     node.content,
                     reasoning=node.reasoning,
+                    state=node.state,
                     made=node.made,
                 )
             elif dialogue.tip != node.id:
                 self._history.set_tip(actor.account, chat_id, node.id)
-            self._write(actor, chat_id, node, levers, dialogue)
+            self._write(actor, chat_id, node, levers, dialogue, continues=node.state)
 
     def edit(self, actor: Actor, chat_id: int, message: int, text: str, levers: Levers | None) -> None:
         """Put a new version beside a message; with `levers`, ask for a reply to it when it is the person's."""
@@ -150,11 +155,13 @@ class Replies:
         node = self._history.add_message(actor.account, chat_id, parent, "assistant", start, state="writing")
         self._write(actor, chat_id, node, levers, before)
 
-    def _write(self, actor: Actor, chat_id: int, node: Node, levers: Levers, before: Dialogue) -> None:
+    def _write(self, actor: Actor, chat_id: int, node: Node, levers: Levers, before: Dialogue, *,
+               continues: State | None = None) -> None:  # fmt: skip
         self._history.begin_draft(node.id)
         dialogue = self._history.dialogue(actor.account, chat_id)
         path, system = Dialogue(dialogue.nodes, node.parent).path, self._history.chat(actor.account, chat_id).system
-        job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning, node.made)
+        job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning, node.made,
+                  continues)  # fmt: skip
         self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
         self._start(job, lambda backend: self._request(
             backend, actor, system, path, "assistant", node.content, levers.sampling))  # fmt: skip

@@ -177,7 +177,11 @@ def _away(asked: Asked, scope: Scope, token: str) -> Response | None:
 
 async def _answer(answer: Refusal | Response, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
+        signed_out = isinstance(answer, Refusal) and answer.code == "sign_in_required"
+        if signed_out:
+            # A page is told the code only of a connection that was accepted; nothing else goes over it.
+            await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": SIGNED_OUT if signed_out else 1008})
         return
     response = answer.response(Headers(scope=scope)) if isinstance(answer, Refusal) else answer
     await response(scope, receive, SecuredResponse(send, None))

@@ -64,7 +64,10 @@ class Ear:
     def opened(self, account: int, page: str, chat: int) -> None:
         self.heard.append(("opened", page, chat))
 
-    def input(self, account: int, page: str, text: str, mode: str) -> None:
+    def system_changed(self, chat: int, text: str) -> None:
+        self.heard.append(("system", chat, text))
+
+    def input(self, account: int, page: str, chat: int, text: str, mode: str) -> None:
         self.typed[page] = text
 
     def notice(self, account: int, page: str, code: str, details: Mapping[str, Any] | None = None,

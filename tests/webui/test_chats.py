@@ -47,8 +47,56 @@ def test_delete_takes_one_message_out_and_undo_brings_it_back(house: House) -> N
     assert house.texts(chat) == ["first", "second", "two"]
     assert [len(house.dialogue(chat).versions(node.id)) for node in house.path(chat)] == [1, 1, 1]
     _, undo = house.ear.of("notice")[-1]
-    house.chats.restore(ME, chat, undo["id"], undo["tip"])
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
     assert house.texts(chat) == ["first", "one", "second", "two"]
+
+
+def test_what_was_said_since_a_deletion_stays_when_it_is_undone(house: House) -> None:
+    chat = house.say("first")
+    house.chats.delete(ME, chat, house.path(chat)[1].id)
+    _, undo = house.ear.of("notice")[-1]
+    house.say("meanwhile", chat)
+    assert house.texts(chat) == ["first", "meanwhile", "two"]
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    assert house.texts(chat) == ["first", "one", "meanwhile", "two"]
+
+
+def test_when_all_is_deleted_the_undo_brings_it_back(house: House) -> None:
+    chat = house.say("first")
+    for node in reversed(house.path(chat)):
+        house.chats.delete(ME, chat, node.id)
+    assert house.texts(chat) == []
+    for _, undo in reversed(house.ear.of("notice")):
+        house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    assert house.texts(chat) == ["first", "one"]
+
+
+def test_another_version_takes_the_place_of_a_deleted_one(house: House) -> None:
+    chat = house.say("first")
+    house.replies.regenerate(ME, chat, PLAIN)
+    house.quiet()
+    assert house.texts(chat) == ["first", "two"]
+    house.chats.delete(ME, chat, house.path(chat)[1].id)
+    assert house.texts(chat) == ["first", "one"]
+    _, undo = house.ear.of("notice")[-1]
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    assert house.texts(chat) == ["first", "two"]
+    house.say("second", chat)
+    house.chats.delete(ME, chat, house.path(chat)[1].id)
+    assert house.texts(chat) == ["first", "one", "second", "three"], "what followed stays"
+
+
+def test_a_message_in_another_version_is_brought_onto_the_path(house: House) -> None:
+    chat = house.say("first")
+    one = house.path(chat)[1].id
+    house.say("second", chat)
+    house.replies.regenerate(ME, chat, PLAIN, one)
+    house.quiet()
+    assert house.texts(chat) == ["first", "three"]
+    house.chats.read(ME, chat, one)
+    assert house.texts(chat) == ["first", "one", "second", "two"]
+    with pytest.raises(NothingToDo):
+        house.chats.read(ME, chat, 10**6)
 
 
 def test_paging_through_versions_comes_back_to_what_followed(house: House) -> None:

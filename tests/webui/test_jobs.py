@@ -9,7 +9,8 @@ from backends.errors import EngineFailed
 from backends.scripted import Script, ScriptedBackend
 from backends.values import ChatPrompt, Message, Request
 from webui import jobs as jobs_module
-from webui.errors import NoModel
+from webui.dialogue import Made
+from webui.errors import DatabaseUnavailable, NoModel, StorageFull
 from webui.jobs import Job, Jobs, Outcome
 
 
@@ -21,6 +22,7 @@ class Log:
         self.phases: list[str] = []
         self.drafts: list[str] = []
         self.outcome: Outcome | None = None
+        self.refusals: list[Exception] = []
         self.over = threading.Event()
         self.wrote_once = threading.Event()
 
@@ -38,6 +40,8 @@ class Log:
         self.drafts.append(text)
 
     def keep(self, job: Job, outcome: Outcome) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
         self.outcome = outcome
 
     def ended(self, job: Job, outcome: Outcome) -> None:
@@ -69,7 +73,7 @@ def test_a_job_collects_the_text_and_says_what_made_it(log: Log, running: Jobs) 
     asked = job(base="Well: ")
     assert running.start(asked, asking(ScriptedBackend()))
     assert log.over.wait(5)
-    assert log.outcome is not None
+    assert log.outcome is not None and log.outcome.made is not None
     assert log.outcome.text == "Well: You said: hello there"
     assert log.outcome.state == "done"
     assert log.outcome.made.model == "scripted"
@@ -112,7 +116,7 @@ def test_one_job_a_chat_and_many_chats(log: Log, running: Jobs) -> None:
 def test_an_engine_that_dies_leaves_the_text_and_the_error(log: Log, running: Jobs) -> None:
     running.start(job(), asking(ScriptedBackend(Script(replies=[EngineFailed(reason="the card fell out")]))))
     assert log.over.wait(5)
-    assert log.outcome is not None
+    assert log.outcome is not None and log.outcome.made is not None
     assert (log.outcome.state, log.outcome.text) == ("failed", "Half a reply")
     assert log.outcome.made.error == "engine_failed"
     assert log.outcome.made.error_details == {"reason": "the card fell out"}
@@ -124,7 +128,7 @@ def test_an_unexpected_error_is_an_engine_failure(log: Log, running: Jobs, caplo
 
     running.start(job(), broken)
     assert log.over.wait(5)
-    assert log.outcome is not None and log.outcome.made.error == "engine_failed"
+    assert log.outcome is not None and log.outcome.made is not None and log.outcome.made.error == "engine_failed"
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -134,7 +138,7 @@ def test_an_error_before_the_engine_began_is_told_by_its_code(log: Log, running:
 
     running.start(job(), nothing)
     assert log.over.wait(5)
-    assert log.outcome is not None and log.outcome.made.error == "no_model"
+    assert log.outcome is not None and log.outcome.made is not None and log.outcome.made.error == "no_model"
 
 
 def test_drafts_are_saved_while_it_writes(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,3 +160,51 @@ def test_close_ends_all_and_refuses_more(log: Log) -> None:
     running.close()
     assert log.outcome is not None and log.outcome.state == "stopped"
     assert not running.start(job(2), asking(ScriptedBackend()))
+
+
+def test_an_end_that_cannot_be_kept_is_tried_again(log: Log, running: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "KEEP_SECONDS", (0.01,))
+    log.refusals = [StorageFull(), DatabaseUnavailable(reason="locked"), DatabaseUnavailable(reason="locked")]
+    running.start(job(), asking(ScriptedBackend()))
+    assert log.over.wait(5)
+    assert log.outcome is not None and log.outcome.text == "You said: hello there"
+    assert log.phases[-1] == "saving"
+
+
+def test_an_end_that_can_never_be_kept_does_not_hold_up_the_close(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "KEEP_SECONDS", (0.01,))
+    running = Jobs(log)
+    log.refusals = [StorageFull() for _ in range(100_000)]
+    running.start(job(), asking(ScriptedBackend()))
+    running.close()
+    assert log.over.is_set() and log.outcome is None
+
+
+def test_a_reply_that_cannot_go_on_stays_as_it_was(log: Log, running: Jobs) -> None:
+    before = Made(model="old", seed=4)
+    running.start(job(base="All of it.", before=before, continues="done"), _failing)
+    assert log.over.wait(5)
+    assert log.outcome is not None and log.outcome.error is not None
+    assert (log.outcome.state, log.outcome.made, log.outcome.error.code) == ("done", before, "no_model")
+
+
+def test_a_reply_that_fails_while_it_goes_on_keeps_what_made_it(log: Log, running: Jobs) -> None:
+    broken = ScriptedBackend(Script(replies=[EngineFailed(reason="gone")]))
+    running.start(job(base="First. ", before=Made(model="old", seed=4), continues="done"), asking(broken))
+    assert log.over.wait(5)
+    assert log.outcome is not None and log.outcome.made is not None
+    assert (log.outcome.state, log.outcome.text) == ("failed", "First. Half a reply")
+    assert (log.outcome.made.model, log.outcome.made.error) == ("old", "engine_failed")
+
+
+def test_what_was_written_for_a_page_that_is_away_waits_for_it(log: Log, running: Jobs) -> None:
+    asked = Job(1, "page", 1, "user", base="My ")
+    running.start(asked, asking(ScriptedBackend()))
+    assert log.over.wait(5)
+    assert running.unread(2, "page") is None and running.unread(1, "other") is None
+    assert running.unread(1, "page") is asked
+    assert running.unread(1, "page") is None, "only once"
+
+
+def _failing(job: Job) -> tuple[Backend, Request]:
+    raise NoModel

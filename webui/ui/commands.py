@@ -118,7 +118,10 @@ class PageCommands:
             "tip": lambda at: chats.move_tip(at.actor, at.number("chat"), at.number("id")),
             "version": lambda at: chats.page_version(at.actor, at.number("chat"), at.number("id"), at.number("step")),
             "delete": lambda at: chats.delete(at.actor, at.number("chat"), at.number("id")),
-            "restore": lambda at: chats.restore(at.actor, at.number("chat"), at.number("id"), at.number("tip")),
+            "restore": lambda at: chats.restore(
+                at.actor, at.number("chat"), at.number("id"), at.maybe("tip"), at.maybe("left")
+            ),
+            "read": lambda at: chats.read(at.actor, at.number("chat"), at.number("id")),
             "branch": lambda at: chats.branch(at.actor, at.number("chat"), at.number("id")),
             "rename": lambda at: chats.rename(at.actor, at.number("chat"), at.text("title")),
             "delete-chat": lambda at: chats.delete_chat(at.actor, at.number("chat")),
@@ -142,8 +145,11 @@ class PageCommands:
         if asked.chat is not None:
             self._chats.set_system(asked.actor, asked.chat, text)
             return
-        self._services.history.set_setting(asked.account.id, SYSTEM_SETTING, text)
-        self._measure(asked.account.id)
+        account = asked.account.id
+        self._services.history.set_setting(account, SYSTEM_SETTING, text)
+        patch = {"kind": "system", "chat": None, "text": text}
+        self._services.live.publish(account_topic(account), ("system",), ready(patch))
+        self._measure(account)
 
     def _kept(self, asked: Asked) -> Levers:
         """Return the page's levers, and keep them when they are not what they were."""

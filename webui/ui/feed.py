@@ -99,10 +99,10 @@ class Feed:
         """See `Audience.status_changed`."""
         if job.chat is not None:
             chat = job.chat
-            self._live.publish(chat_topic(chat), ("status",), lambda _: views.status(self._job(chat)))
+            self._live.publish(chat_topic(chat), ("status",), lambda at: views.status(self._job(chat), at.language))
         else:
             topic = page_topic(job.account, job.page)
-            self._live.publish(topic, ("status",), lambda _: views.status(self._page_job(job)))
+            self._live.publish(topic, ("status",), lambda at: views.status(self._page_job(job), at.language))
         if self._job(job.chat) is not job and self._page_job(job) is not job:
             self._writing.pop(job, None)
 
@@ -139,9 +139,14 @@ class Feed:
         """See `Audience.opened`."""
         self._live.publish(page_topic(account, page), ("goto",), ready({"kind": "goto", "chat": chat}))
 
-    def input(self, account: int, page: str, text: str, mode: Literal["set", "append"]) -> None:
+    def system_changed(self, chat: int, text: str) -> None:
+        """See `Audience.system_changed`."""
+        patch = {"kind": "system", "chat": chat, "text": text}
+        self._live.publish(chat_topic(chat), ("system",), ready(patch))
+
+    def input(self, account: int, page: str, chat: int, text: str, mode: Literal["set", "append"]) -> None:
         """See `Audience.input`."""
-        patch = {"kind": "input", "text": text, "mode": mode, "focus": True}
+        patch = {"kind": "input", "chat": chat, "text": text, "mode": mode, "focus": True}
         self._live.publish(page_topic(account, page), ("input",), ready(patch))
 
     def notice(self, account: int, page: str, code: str, details: Mapping[str, Any] | None = None,
@@ -177,4 +182,4 @@ class Feed:
 
 def _typed(job: Job) -> Patch:
     text = "".join(piece for piece, reasoning in job.take() if not reasoning)
-    return {"kind": "input", "text": text, "mode": "append", "focus": False}
+    return {"kind": "input", "chat": job.chat, "text": text, "mode": "append", "focus": False}

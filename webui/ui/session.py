@@ -1,8 +1,8 @@
 """One page's connection to `/live`: what it asks to see, and the frames that it gets.
 
 Page to server, as JSON: `{"watch": chat or null}` first and at each switch; `{"typing": text}` as the input box
-changes; `{"older": message}` for what is above a message; `{"search": text}` for the chat list; `{"models": true}`
-for the models on this computer.
+changes; `{"older": message}` for what is above a message; `{"search": text}` and `{"chats": moment}` for the chat
+list, the latter for those last used before; `{"models": true}` for the models on this computer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from webui.accounts import Account
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history.store import Chat
+from webui.jobs import Job
 from webui.live import Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services
@@ -80,6 +81,8 @@ class Session:
                 self._page.measure()
             case {"older": int() as message}:
                 await self._answer("older", self._older, message)
+            case {"chats": int() | float() as before}:
+                await self._answer("more-chats", self._more_chats, before)
             case {"search": str() as text}:
                 await self._answer("found", self._found, text[:200])
             case {"models": True}:
@@ -115,9 +118,6 @@ class Session:
 
     def _state(self, asked: int | None, chat: Chat | None, dialogue: Dialogue) -> list[Patch]:
         services, language, account = self._services, self._page.language, self._account
-        busy = services.jobs.busy_chats()
-        chats = services.history.chats(account.id, limit=CHATS_SHOWN)
-        rows = [views.chat(value, value.id in busy) for value in chats]
         shown = self._feed.views.dialogue(chat, dialogue, language)
         # A page that has gone on to another chat meanwhile lets this one pass.
         shown["asked"] = asked
@@ -127,22 +127,39 @@ class Session:
             views.model(services.loader.state, language),
             views.presets(services.presets(account.id).list(), language),
             views.levers(services.levers(account.id)),
-            {"kind": "chats", "list": rows, "more": len(rows) == CHATS_SHOWN},
+            self._chats(None),
             shown,
         ]
+
+    def _chats(self, before: float | None) -> Patch:
+        """Return the newest chats, or those that were last used before a moment (seconds since the epoch)."""
+        busy = self._services.jobs.busy_chats()
+        # One more than is shown, to know whether there is more.
+        chats = self._services.history.chats(self._account.id, limit=CHATS_SHOWN + 1, before=before)
+        rows = [views.chat(value, value.id in busy) for value in chats[:CHATS_SHOWN]]
+        return {"kind": "chats", "list": rows, "more": len(chats) > CHATS_SHOWN, "earlier": before is not None}
+
+    def _more_chats(self, before: float) -> Patch:
+        return self._chats(before)
 
     def _running(self, chat: Chat | None) -> list[Patch]:
         """What is being written just now; belongs to the event loop's thread."""
         jobs = self._services.jobs
         if chat is None:
-            return [views.status(jobs.of_page(self._page.account, self._page.page))]
+            job = jobs.of_page(self._page.account, self._page.page)
+            return [views.status(job, self._page.language), *self._typed(job)]
         self._page.blocks_sent.clear()
         job = jobs.of_chat(chat.id)
-        typed: list[Patch] = []
-        if job is not None and job.message is None and job.page == self._page.page:
-            job.take()
-            typed = [{"kind": "input", "text": job.text, "mode": "set", "focus": False}]
-        return [views.status(job), *self._feed.writing(self._page, chat.id), *typed]
+        return [views.status(job, self._page.language), *self._feed.writing(self._page, chat.id), *self._typed(job)]
+
+    def _typed(self, job: Job | None) -> list[Patch]:
+        """What the model has written, or gone on writing while the page was away, into the input box."""
+        patches: list[Patch] = []
+        for each in (self._services.jobs.unread(self._page.account, self._page.page), job):
+            if each is not None and each.message is None and each.page == self._page.page:
+                each.take()
+                patches.append({"kind": "input", "chat": each.chat, "text": each.text, "mode": "set", "focus": False})
+        return patches
 
     async def _answer(self, name: str, make: Any, asked: Any) -> None:
         try:
@@ -152,8 +169,8 @@ class Session:
         self._page.put(account_topic(self._page.account), (name, asked), ready(patch))
 
     def _older(self, before: int) -> Patch:
-        _, dialogue = self._read(self._page.chat)
-        return self._feed.views.older(dialogue, before, self._page.language)
+        chat, dialogue = self._read(self._page.chat)
+        return self._feed.views.older(chat, dialogue, before, self._page.language)
 
     def _found(self, text: str) -> Patch:
         hits = self._services.history.search(self._page.account, text, HITS_SHOWN) if text.strip() else []

@@ -58,13 +58,15 @@ class Views:
             "older": len(path) > TAIL,
         }
 
-    def older(self, dialogue: Dialogue, before: int, language: str) -> dict[str, Any]:
-        """Return the patch with the messages above the message `before`."""
+    def older(self, chat: Chat | None, dialogue: Dialogue, before: int, language: str) -> dict[str, Any]:
+        """Return the patch with the messages above the message `before` of a chat."""
         ids = [node.id for node in dialogue.path]
         at = ids.index(before) if before in ids else 0
         first = max(0, at - TAIL)
         articles = [self.article(dialogue, node, language) for node in dialogue.path[first:at]]
-        return {"kind": "older", "articles": articles, "older": first > 0}
+        return {
+            "kind": "older", "chat": chat.id if chat is not None else None, "articles": articles, "older": first > 0,
+        }  # fmt: skip
 
 
 def sentence(made: Made | None, language: str) -> str:
@@ -142,7 +144,7 @@ def models(found: Sequence[LocalModel]) -> dict[str, Any]:
     return {"kind": "models", "list": rows}
 
 
-def status(job: Job | None) -> dict[str, Any]:
+def status(job: Job | None, language: str) -> dict[str, Any]:
     """Return what happens in a chat."""
     if job is None:
         return {"kind": "status", "phase": "idle"}
@@ -154,6 +156,7 @@ def status(job: Job | None) -> dict[str, Any]:
         "done": now.done,
         "total": now.total,
         "speaker": job.speaker,
+        "error": i18n.error(now.error.code, now.error.details, language) if now.error is not None else "",
     }
 
 

@@ -10,7 +10,7 @@ export class App {
     this.table = table;
     this.trigger = trigger;
     this.language = table.language;
-    this.page = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.page = pageName();
     this.chat = null;
     this.account = { id: 0, name: "", owner: true };
     this.busy = false;
@@ -42,8 +42,9 @@ export class App {
   }
 
   heard(patch) {
-    // The state of a chat that was left before it came.
+    // What belongs to a chat that was left before it came.
     if (patch.kind === "dialogue" && patch.asked !== undefined && patch.asked !== this.chat) return;
+    if ((patch.kind === "older" || patch.kind === "system") && patch.chat !== this.chat) return;
     this.tell(patch.kind, patch);
   }
 
@@ -102,6 +103,20 @@ export class App {
     const found = /^#(\d{1,15})$/.exec(location.hash);
     return found ? Number(found[1]) : null;
   }
+}
+
+const PAGE_KEY = "samovar.page";
+
+/** Return this page's name; a page that is loaded again keeps it, so that what was meant for it still finds it. */
+function pageName() {
+  const name = sessionStorage.getItem(PAGE_KEY)
+    ?? [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  // A copy of this tab must not take the name of one that is still there.
+  const hide = () => sessionStorage.removeItem(PAGE_KEY);
+  hide();
+  addEventListener("pagehide", () => sessionStorage.setItem(PAGE_KEY, name));
+  addEventListener("pageshow", hide);
+  return name;
 }
 
 // `{name}` is a detail; `{name:one|many}` (in Russian `{name:one|few|many}`) is the word that goes with a number.

@@ -87,7 +87,7 @@ export class Article {
     const { state, error } = this.data;
     this.state.hidden = !TOLD.has(state);
     this.state.className = `state ${state}`;
-    this.state.textContent = TOLD.has(state) ? [this.app.t(`state.${state}`), error].filter(Boolean).join(" ") : "";
+    this.state.textContent = TOLD.has(state) ? [this.app.t(`state.${state}`), error].filter(Boolean).join(": ") : "";
   }
 
   drawFoot() {

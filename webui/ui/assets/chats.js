@@ -10,21 +10,34 @@ export class Chats {
     this.app = app;
     this.chats = new Map();
     this.list = h("nav", { id: "chat-list", "aria-label": app.t("chats.title") });
+    this.more = button("down", app.t("chats.more"), { text: true, class: "quiet", hidden: true, onclick: () => this.askMore() });
     this.found = null;
     this.query = h("input", { type: "search", placeholder: app.t("chats.search"), "aria-label": app.t("chats.search"), autocomplete: "off" });
     this.element = h("div", { class: "chats" },
       button("plus", app.t("chats.new"), { id: "new-chat", text: true, class: "wide", onclick: () => app.show(null) }),
       h("label", { id: "chat-search" }, this.query),
-      h("div", { class: "chat-rows" }, this.list));
+      h("div", { class: "chat-rows" }, this.list, this.more));
     const search = debounced(() => this.search(), SEARCH_MS);
     this.query.addEventListener("input", search);
     this.query.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.query.value = ""; this.search(); } });
-    app.on("chats", ({ list }) => { this.chats = new Map(list.map((chat) => [chat.id, chat])); this.draw(); });
+    app.on("chats", (patch) => this.take(patch));
     app.on("chat", (patch) => { this.chats.set(patch.id, patch); this.draw(); });
     app.on("chat-gone", ({ id }) => this.gone(id));
     app.on("found", (patch) => { if (patch.text === this.text) { this.found = patch.list; this.draw(); } });
     app.on("showing", () => this.draw());
     app.on("dialogue", ({ chat }) => this.name(chat));
+  }
+
+  /** Take the newest chats, or with `earlier` those that follow what is shown. */
+  take({ list, more, earlier }) {
+    const before = earlier ? [...this.chats] : [];
+    this.chats = new Map([...before, ...list.map((chat) => [chat.id, chat])]);
+    this.anyMore = more;
+    this.draw();
+  }
+
+  askMore() {
+    this.app.live.send({ chats: Math.min(...[...this.chats.values()].map(({ updated }) => updated)) });
   }
 
   draw() {
@@ -33,6 +46,7 @@ export class Chats {
       return;
     }
     this.late = false;
+    this.more.hidden = this.found !== null || !this.anyMore;
     this.list.replaceChildren(...(this.found === null ? this.rows() : this.hits()));
     const current = this.chats.get(this.app.chat);
     document.title = current ? `${current.title} · Samovar` : "Samovar";
@@ -82,6 +96,7 @@ export class Chats {
 
   gone(id) {
     this.chats.delete(id);
+    this.found = this.found?.filter(({ chat }) => chat !== id) ?? null;
     if (this.app.chat === id) this.app.show(null);
     this.draw();
   }

@@ -45,7 +45,7 @@ export class Composer {
     app.on("leaving", () => { this.typed.cancel(); this.keep(); });
     app.on("showing", ({ chat }) => this.turn(chat));
     app.on("dialogue", () => { app.live.send({ typing: this.text }); this.draw(); });
-    app.on("hello", () => { if (this.chat === undefined) this.turn(app.chat); });
+    app.on("hello", () => { if (this.chat === undefined) this.begin(app.chat); });
     app.on("model", ({ reasons }) => { this.reasons = reasons; this.draw(); });
     addEventListener("pagehide", () => this.keep());
   }
@@ -59,8 +59,9 @@ export class Composer {
     if (focus && !COARSE.matches) this.field.focus();
   }
 
-  take({ text, mode, focus }) {
-    if (mode === "append") this.set(this.text + text, false);
+  take({ chat, text, mode, focus }) {
+    if (chat !== (this.chat ?? null)) this.lay(chat, text, mode);
+    else if (mode === "append") this.set(this.text + text, false);
     else if (!this.text.trim() || !focus) this.set(text, focus);
     else this.set(`${text}\n${this.text}`, focus);
   }
@@ -88,7 +89,7 @@ export class Composer {
     this.app.act("impersonate", { text: this.text, levers: this.app.levers() });
   }
 
-  phase({ phase, place, done, total, speaker }) {
+  phase({ phase, place, done, total, speaker, error }) {
     const { app } = this;
     const busy = phase !== "idle";
     const percent = total ? Math.floor((100 * done) / total) : 0;
@@ -97,6 +98,7 @@ export class Composer {
     this.stop.hidden = !busy;
     const doing = phase === "writing" && speaker === "user" ? "impersonating" : phase;
     this.status.textContent = busy ? app.t(`status.${doing}`, { place, percent }) : "";
+    this.status.title = error ?? "";
     this.status.classList.toggle("busy", busy);
     this.draw();
   }
@@ -117,6 +119,20 @@ export class Composer {
     if (this.chat === undefined) return;
     if (this.text.trim()) localStorage.setItem(this.slot(this.chat), this.text);
     else localStorage.removeItem(this.slot(this.chat));
+  }
+
+  /** Put text into what is kept of another chat's box. */
+  lay(chat, text, mode) {
+    const slot = this.slot(chat);
+    const before = localStorage.getItem(slot) ?? "";
+    localStorage.setItem(slot, mode === "append" ? before + text : text);
+  }
+
+  /** The page has just come: take up what was left, unless something was typed already. */
+  begin(chat) {
+    const typed = this.text;
+    this.turn(chat);
+    if (typed.trim()) this.set([this.text, typed].filter(Boolean).join("\n"), false);
   }
 
   /** Take up what was left in another chat; a first message being sent goes along into the chat that it begins. */

@@ -65,6 +65,7 @@ export function button(name, label, { text = false, ...attributes } = {}) {
 export function debounced(work, wait) {
   let timer = 0;
   const later = () => { clearTimeout(timer); timer = setTimeout(() => { timer = 0; work(); }, wait); };
+  later.due = () => timer !== 0;
   later.flush = () => { if (timer) { clearTimeout(timer); timer = 0; work(); } };
   later.cancel = () => { clearTimeout(timer); timer = 0; };
   return later;

@@ -36,7 +36,9 @@ export class Levers {
     app.on("levers", (patch) => { if (patch.origin !== app.page) this.take(patch); });
     app.on("model", (patch) => this.allow(patch));
     app.on("dialogue", ({ chat, system }) => this.showSystem(chat ? chat.system : system ?? ""));
-    app.on("leaving", () => this.keepSystem.flush());
+    app.on("system", ({ text }) => this.showSystem(text));
+    app.on("leaving", () => { this.keepSystem.flush(); this.save.flush(); });
+    addEventListener("pagehide", () => this.save.flush());
   }
 
   told(id, field, key) {
@@ -68,6 +70,8 @@ export class Levers {
   }
 
   take({ sampling, start_with, preset }) {
+    // What was moved here a moment ago is later than what comes, and is on its way.
+    if (this.save.due() && this.moving === null) return;
     this.save.cancel();
     // What the person moved after choosing a preset, and before it came, is meant to stay.
     const later = Object.fromEntries([...(this.moving ?? [])].map((knob) => [knob, this.knobs.get(knob).value]));

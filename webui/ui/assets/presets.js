@@ -60,7 +60,7 @@ export class Presets {
       this.name.focus();
       return;
     }
-    const taken = this.list.some((preset) => preset.own && preset.name === name);
+    const taken = this.list.some((preset) => preset.own && preset.name.toLowerCase() === name.toLowerCase());
     if (taken && !(await app.ask(app.t("preset.overwrite", { name }), app.t("confirm.overwrite")))) return;
     if (await app.act("preset-save", { name, levers: app.levers(), overwrite: taken })) {
       this.name.value = "";

@@ -37,6 +37,7 @@ export class Transcript {
     app.on("status", (patch) => this.status(patch));
     app.on("meter", (patch) => { this.firstInside = patch.first_inside; this.drawEdge(); });
     app.on("model", (patch) => { this.model = patch; this.greet(); });
+    app.on("connection", ({ up }) => { if (!up) this.asking = false; });
   }
 
   get last() { return [...this.articles.values()].at(-1) ?? null; }
@@ -46,6 +47,7 @@ export class Transcript {
     const kept = same && !this.stuck ? this.scroller.scrollTop : null;
     const editing = new Map([...this.articles].filter(([, article]) => article.editor));
     this.chat = chat?.id ?? null;
+    this.asking = false;
     this.articles.clear();
     const made = articles.map((data) => {
       const article = same && editing.get(data.id) ? editing.get(data.id).update(data) : new Article(this.app, data);
@@ -93,6 +95,7 @@ export class Transcript {
     this.greet();
     this.drawEdge();
     this.follow();
+    this.seek();
   }
 
   status({ phase, speaker }) {
@@ -147,12 +150,16 @@ export class Transcript {
     if (!sought || this.chat !== this.app.chat) return;
     const article = this.articles.get(sought);
     if (article) {
-      this.app.sought = null;
+      this.app.sought = this.turned = null;
       this.stuck = false;
       article.element.scrollIntoView({ block: "center" });
       article.flash();
     } else if (!this.earlier.hidden) this.askOlder();
-    else this.app.sought = null;
+    else if (this.turned !== sought) {
+      // It stands in a version that is not read now.
+      this.turned = sought;
+      this.app.act("read", { id: sought }).then((done) => { if (!done) this.app.sought = null; });
+    }
   }
 
   scrolled() {
