@@ -79,7 +79,7 @@ def chosen(candidates: Sequence[Candidate], rules: Rules) -> list[Candidate]:
 
 
 def step(search: Search, candidates: Sequence[Candidate], rules: Rules) -> Search:
-    """Return the search one token further. `candidates` are the `chosen` ones; with none of them it is over as it stands.
+    """Return the search one token further. `candidates` are the `chosen` ones; with none it is over as it stands.
 
     Only an end among the best `width` of them becomes a hypothesis; the others are there so that enough go on.
     """

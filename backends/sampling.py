@@ -15,12 +15,15 @@ from typing import Any, Literal
 from backends.errors import InvalidParameter, UnknownParameter
 
 Kind = Literal["float", "int", "choice", "texts", "ints", "bias", "order"]
-Group = Literal["basic", "truncation", "repetition", "advanced", "expert"]
+Group = Literal["basic", "truncation", "repetition", "beams", "advanced", "expert"]
 
 SAMPLER_STEPS = (
     "penalties", "dry", "top_n_sigma", "top_k", "typical_p", "top_p", "min_p", "xtc", "temperature",
 )  # fmt: skip
 """The steps in the order that llama.cpp documents as its default: temperature comes last."""
+
+MAX_BEAMS = 16
+"""The most beams of one search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class SamplingParams:
     Sources of the rules: top-p (Holtzman 2019, arXiv:1904.09751), locally typical (Meister 2022, arXiv:2202.00666),
     min-p (Nguyen 2024, arXiv:2407.01082), top-n-sigma (Tang 2024, arXiv:2411.07641), mirostat (Basu 2020,
     arXiv:2007.14966), repetition penalty (Keskar 2019, arXiv:1909.05858), frequency and presence penalty (OpenAI's
-    API), DRY and XTC (their author's pull requests to text-generation-webui, numbers 5677 and 6335).
+    API), DRY and XTC (their author's pull requests to text-generation-webui, numbers 5677 and 6335), beam search
+    and its length penalty (transformers 5).
     """
 
     temperature: float = _knob(1.0, "float", "basic", lo=0, hi=5, step=0.05, slider=2)
@@ -88,6 +92,13 @@ class SamplingParams:
     """How many last tokens DRY looks at; 0 none, -1 the whole window."""
     dry_breakers: tuple[str, ...] = _knob(("\n", ":", '"', "*"), "texts", "expert")
     """Texts at which DRY stops matching."""
+    num_beams: int = _knob(1, "int", "beams", lo=1, hi=MAX_BEAMS)
+    """Search the most probable reply with this many beams instead of drawing token by token; 1 draws."""
+    length_penalty: float = _knob(1.0, "float", "beams", lo=-5, hi=5, step=0.1)
+    """Replies are compared by their log-probability divided by their length to this power; more favours long ones."""
+    early_stopping: int = _knob(0, "choice", "beams", choices=(0, 1, 2))
+    """When the search ends, once there are `num_beams` whole replies: 0 when no beam is likely to beat the worst of
+    them, 1 at once, 2 only when none can (transformers' False, True and "never")."""
     dynatemp_range: float = _knob(0.0, "float", "advanced", lo=0, hi=5, step=0.05, slider=2)
     """Dynamic temperature moves this far to both sides of the temperature, by the entropy of the choice; 0 is off."""
     dynatemp_exponent: float = _knob(1.0, "float", "advanced", lo=0.01, hi=10, step=0.05, slider=5)
@@ -122,11 +133,15 @@ class SamplingParams:
         return self.temperature == 0
 
     def canonical(self) -> SamplingParams:
-        """Return equal behaviour with the fewest knobs: greedy decoding leaves no draw for the others to shape."""
-        if not self.greedy:
-            return self
-        moot = [name for name, knob in knobs().items() if knob.group == "truncation"]
-        moot += ["top_k", "top_p", "mirostat", "mirostat_tau", "mirostat_eta", "dynatemp_range", "dynatemp_exponent"]
+        """Return equal behaviour with the fewest knobs.
+
+        Greedy decoding and beam search leave no draw for the others to shape; without beams nothing ends their search.
+        """
+        moot = [] if self.num_beams > 1 else list(BEAM_KNOBS)
+        if self.greedy or self.num_beams > 1:
+            moot += [name for name, knob in knobs().items() if knob.group == "truncation"]
+            moot += ["top_k", "top_p", "mirostat", "mirostat_tau", "mirostat_eta", "dynatemp_range"]
+            moot += ["dynatemp_exponent", *(["temperature"] if self.num_beams > 1 else [])]
         return dataclasses.replace(self, **{name: getattr(NEUTRAL, name) for name in moot})
 
     def difference(self) -> dict[str, Any]:
@@ -234,3 +249,6 @@ _READERS: Mapping[Kind, Any] = {
 
 NEUTRAL = SamplingParams()
 """Every knob at rest."""
+
+BEAM_KNOBS = frozenset(name for name, knob in knobs().items() if knob.group == "beams")
+"""The knobs of beam search, which not every engine and not every model has."""

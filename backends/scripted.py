@@ -12,9 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.errors import EngineClosed, EngineFailed, ModelNotFound, PromptTooLong, SamovarError
+from backends.errors import (
+    EngineClosed,
+    EngineFailed,
+    ModelNotFound,
+    PromptTooLong,
+    SamovarError,
+    UnsupportedParameter,
+)
 from backends.registry import BackendOptions
-from backends.sampling import knobs
+from backends.sampling import BEAM_KNOBS, knobs
 from backends.values import (
     Capabilities,
     ChatPrompt,
@@ -70,8 +77,9 @@ class ScriptedBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Every knob is accepted; `max_tokens`, `stop` and `seed` are obeyed, the others shape nothing here."""
-        return Capabilities(knobs=frozenset(knobs()))
+        """`max_tokens`, `stop` and `seed` are obeyed, the other knobs shape nothing here; there are no beams."""
+        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
+        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """See `Backend.encode`."""
@@ -98,6 +106,8 @@ class ScriptedBackend:
         """See `Backend.start`."""
         if self._closed.is_set():
             raise EngineClosed
+        if lacking := request.sampling.canonical().difference().keys() & BEAM_KNOBS:
+            raise UnsupportedParameter(name=min(lacking, key=list(knobs()).index), engine="scripted")
         size = len(self.encode(request.prompt).tokens)
         if size >= self.script.window:
             raise PromptTooLong(tokens=size, window=self.script.window)

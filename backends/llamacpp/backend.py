@@ -15,7 +15,7 @@ from backends.llamacpp.options import LlamaCppOptions
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.llamacpp.sampler import Sampler
 from backends.llamacpp.vocabulary import Vocabulary
-from backends.sampling import SamplingParams, knobs
+from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
 from backends.textstream import TextStream
 from backends.values import Capabilities, Encoded, ModelInfo, Prompt, Request
@@ -53,8 +53,9 @@ class LlamaCppBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Backend.capabilities`: every knob is obeyed."""
-        return Capabilities(knobs=frozenset(knobs()))
+        """See `Backend.capabilities`."""
+        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
+        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""

@@ -9,7 +9,7 @@ from backends.encoder import Encoder
 from backends.errors import EngineClosed, InvalidParameter, ModelUnsupported, PromptTooLong, UnsupportedParameter
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.run import LlamaGeneration, Run
-from backends.sampling import SamplingParams, knobs
+from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
 from backends.textstream import TextStream
 from backends.transformers.executor import TorchExecutor
@@ -55,8 +55,9 @@ class TransformersBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Backend.capabilities`: every knob is obeyed."""
-        return Capabilities(knobs=frozenset(knobs()))
+        """See `Backend.capabilities`."""
+        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
+        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""

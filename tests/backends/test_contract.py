@@ -295,7 +295,8 @@ def test_every_knob_is_obeyed_or_refused(backend: Backend) -> None:
     examples = {"choice": 2, "texts": ["zzz"], "ints": [5], "bias": [[5, 1.0]], "order": ["top_k", "temperature"]}
     for name, knob in knobs().items():
         value = examples.get(knob.kind, max(knob.minimum, 0.4 if knob.kind == "float" else 2))
-        sampling = SamplingParams.from_mapping({"max_tokens": 2, name: value})
+        beams = {"num_beams": 2} if knob.group == "beams" else {}
+        sampling = SamplingParams.from_mapping({"max_tokens": 2, **beams, name: value})
         if name in backend.capabilities.knobs:
             assert done_of(list(backend.start(Request(ASK, sampling)))).usage.prompt_tokens
         else:

@@ -40,6 +40,12 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "The engine {engine} has no lever “{name}”. Set it to neutral.",
         "У движка {engine} нет рычага «{name}». Верните его в нейтраль.",
     ),
+    "unsupported_parameter.num_beams": (
+        "Beam search is not possible here: it needs a model that runs on this computer and keeps its whole past. Set "
+        "the number of beams to 1.",
+        "Лучевой поиск здесь невозможен: для него нужна модель, которая работает на этом компьютере и помнит всё "
+        "прочитанное. Поставьте число лучей в 1.",
+    ),
     "unsupported_feature": ("This engine cannot do this: {name}.", "Этот движок такого не умеет: {name}."),
     "unsupported_feature.continue": (
         "This engine cannot go on from the end of a reply.",

@@ -11,6 +11,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "basic": ("Basic", "Основные"),
     "truncation": ("Truncation", "Отсечение"),
     "repetition": ("Repetition", "Повторы"),
+    "beams": ("Beam search", "Лучевой поиск"),
     "advanced": ("Advanced", "Тонкая настройка"),
     "expert": ("Expert", "Для знатоков"),
 }
@@ -34,6 +35,9 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "dry_allowed_length": ("DRY free length", "Свободная длина DRY"),
     "dry_last_n": ("DRY window", "Память DRY"),
     "dry_breakers": ("DRY breakers", "Разделители DRY"),
+    "num_beams": ("Number of beams", "Число лучей"),
+    "length_penalty": ("Length penalty", "Поправка на длину"),
+    "early_stopping": ("When the search stops", "Когда остановить поиск"),
     "dynatemp_range": ("Dynamic temperature", "Динамическая температура"),
     "dynatemp_exponent": ("Dynamic temperature curve", "Кривая динамической температуры"),
     "mirostat": ("Mirostat", "Mirostat"),
@@ -147,6 +151,26 @@ HELP: Mapping[str, tuple[str, str]] = {
         "Normally left alone.",
         "Тексты, на которых DRY начинает сравнивать заново, по одному в строке: так списки и диалоги не теряют "
         "формы. Обычно их не трогают.",
+    ),
+    "num_beams": (
+        "Instead of choosing word by word, follows this many replies at once and keeps the most probable one. Nothing "
+        "is left to chance: temperature and the cuts do not matter then, the penalties do. Each beam costs time; 4 is "
+        "usual, 1 is off.",
+        "Вместо выбора слова за словом ведёт столько вариантов ответа сразу и оставляет самый вероятный. Случая здесь "
+        "нет: температура и отсечения тогда ни на что не влияют, а штрафы действуют. Каждый луч стоит времени; "
+        "обычно 4, 1 — выключено.",
+    ),
+    "length_penalty": (
+        "How beam search compares replies of different length. Above 1 favours longer replies, below 1 shorter ones; "
+        "1 is usual and 0 takes the plain probability.",
+        "Как лучевой поиск сравнивает ответы разной длины. Больше 1 — в пользу длинных, меньше — в пользу коротких; "
+        "обычно 1, а при 0 берётся просто вероятность.",
+    ),
+    "early_stopping": (
+        "When beam search has seen enough. 0 stops when no beam is likely to become better than the replies found, and "
+        "is usual; 1 takes the first replies that are whole, which is fastest; 2 goes on until none can be better.",
+        "Когда лучевому поиску хватит. 0 — когда лучше найденного уже вряд ли будет (обычно так); 1 — взять первые "
+        "же законченные ответы, это быстрее всего; 2 — искать, пока лучшее ещё возможно.",
     ),
     "dynatemp_range": (
         "Lets the temperature move by this much: down where the model is sure, up where many words fit. 0.2 to 0.5 is "
