@@ -3,6 +3,7 @@
 SamovarError
 ├── InvalidRequest          the asker can mend it
 │   ├── InvalidParameter      a value out of its range
+│   ├── InvalidConstraint     a shape of the answer that is broken, or cannot be kept to
 │   ├── UnknownParameter      no such knob
 │   ├── UnsupportedParameter  this engine has no such knob
 │   ├── UnsupportedFeature    this engine cannot do this at all
@@ -54,6 +55,15 @@ class InvalidParameter(InvalidRequest):
     """A value out of its range. Details: name, value, allowed."""
 
     message = "{name} cannot be {value}: allowed is {allowed}."
+
+
+class InvalidConstraint(InvalidRequest):
+    """A shape of the answer that is broken, or cannot be kept to. Details: kind, where, reason.
+
+    `where` is "line:column", and for a schema the path too ("3:14 $.properties.age").
+    """
+
+    message = "The shape of the answer ({kind}) is not valid at {where}: {reason}."
 
 
 class UnknownParameter(InvalidRequest):

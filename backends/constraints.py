@@ -1,0 +1,114 @@
+"""The shape that a reply must have: any JSON object, a JSON schema, a regular expression, choices, or a grammar.
+
+One frozen value for all engines. It is checked when it is made: what is broken, or cannot be kept to, never reaches
+an engine, and nothing of it is passed over in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from backends.errors import InvalidConstraint
+from backends.guiding import grammars
+from backends.guiding.schemas import LONGEST, keywords, parse
+
+Shape = Literal["json", "schema", "regex", "choices", "grammar"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+"""All kinds, in the order of the page."""
+MOST_CHOICES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A shape. `text` is the schema, the regular expression or the grammar, as it was written.
+
+    * `json`: any JSON object;
+    * `schema`: JSON that is valid by a JSON schema (draft 2020-12, see `backends.guiding.schemas`);
+    * `regex`: the whole reply matches a regular expression in Rust's syntax (no look-around, no back references);
+    * `choices`: the reply is one of several texts;
+    * `grammar`: the reply is a sentence of a grammar, in GBNF (llama.cpp's) or Lark (with llguidance's additions).
+
+    Raises `InvalidConstraint`.
+    """
+
+    kind: Shape
+    text: str = ""
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the shape can be kept to."""
+        if self.kind not in SHAPES:
+            raise InvalidConstraint(kind=str(self.kind), where="1:1", reason=f"there is no such shape: {self.kind}")
+        object.__setattr__(self, "choices", tuple(self.choices))
+        self.grammar()
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Constraint:
+        """Build from what `mapping` returned, or a page sent. Raises `InvalidConstraint`."""
+        kind, text, choices = values.get("kind"), values.get("text", ""), values.get("choices", ())
+        good = isinstance(text, str) and isinstance(choices, list | tuple)
+        if not good or not all(isinstance(choice, str) for choice in choices):
+            raise InvalidConstraint(kind=str(kind), where="1:1", reason="it is no shape of an answer")
+        return cls(kind, text, tuple(choices))  # type: ignore[arg-type]
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the value as plain texts and lists (for the history)."""
+        made: dict[str, Any] = {"kind": self.kind}
+        if self.text:
+            made["text"] = self.text
+        return {**made, "choices": list(self.choices)} if self.choices else made
+
+    def grammar(self) -> str:
+        """Return the shape as llguidance takes it."""
+        if len(self.text) > LONGEST or len(self.choices) > MOST_CHOICES or sum(map(len, self.choices)) > LONGEST:
+            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it is too long")
+        if not _is_text((self.text, *self.choices)):
+            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it holds half of a character")
+        if self.kind in ("schema", "regex", "grammar") and not self.text.strip():
+            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it is empty")
+        try:
+            return _GRAMMARS[self.kind](self)
+        except grammars.Wrong as wrong:
+            raise InvalidConstraint(kind=self.kind, where=wrong.where, reason=wrong.reason) from None
+
+    @property
+    def schema(self) -> Any:
+        """The schema as JSON; that of any object where none is named."""
+        return parse(self.text) if self.kind == "schema" else {"type": "object"}
+
+    @property
+    def name(self) -> str:
+        """Its kind, as `Capabilities.reasons` and the errors name it."""
+        return f"constraint.{self.kind}"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the reply is JSON."""
+        return self.kind in ("json", "schema")
+
+    @property
+    def is_lark(self) -> bool:
+        """Whether it is a grammar in Lark, which other engines do not read."""
+        return self.kind == "grammar" and not grammars.is_gbnf(self.text)
+
+    def uses(self, keyword: str) -> bool:
+        """Whether it is a schema that has such a keyword anywhere."""
+        return self.kind == "schema" and any(name == keyword for name, _, _ in keywords(self.schema))
+
+
+def _is_text(texts: tuple[str, ...]) -> bool:
+    try:
+        return all(text.encode() is not None for text in texts)
+    except UnicodeEncodeError:
+        return False
+
+
+_GRAMMARS: Mapping[str, Callable[[Constraint], str]] = {
+    "json": lambda _: grammars.of_object(),
+    "schema": lambda constraint: grammars.of_schema(constraint.text),
+    "regex": lambda constraint: grammars.of_regex(constraint.text),
+    "choices": lambda constraint: grammars.of_choices(constraint.choices),
+    "grammar": lambda constraint: grammars.of_grammar(constraint.text),
+}
