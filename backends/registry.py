@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from typing import Literal
 
 from backends.base import Backend
 from backends.errors import EngineFailed, InvalidParameter, ModelNotFound
+from backends.models.inspection import Found, inspect
+from backends.remote.address import addresses
 
-Stage = Literal["downloading", "loading"]
+Stage = Literal["resolving", "downloading", "loading"]
+"""What an opening is at: seeing whether there is such a model, fetching it, reading it into memory."""
 GROUP = "samovar.backends"
 """The entry-point group by which an installed package adds engines: name -> a `Factory`."""
 
@@ -26,6 +30,8 @@ _BUILT_IN: Mapping[str, str] = {
     "scripted": "backends.scripted:open_reference",
     "transformers": "backends.transformers.opening:open_reference",
 }
+_NEEDS: Mapping[str, tuple[str, ...]] = {"llamacpp": ("llama_cpp",), "transformers": ("torch", "transformers")}
+"""The packages without which an engine does not run."""
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _SCRIPTED = "scripted:"
 
@@ -35,8 +41,9 @@ class BackendOptions:
     """How a model is opened; an engine takes of it what it knows.
 
     `backend`: the engine's name, "" = chosen by the reference. `ctx`, `threads`, `gpu_layers`, `parallel`, `template`:
-    see `backends.llamacpp.options`; `dtype`: see `backends.transformers.devices`. `models`: the folder of downloads.
-    `progress` gets the stage and its share from 0 to 1, from the opening thread; answering False gives the opening up.
+    see `backends.llamacpp.options`; `dtype`, `device`, `trust_remote_code`: see `backends.transformers.options`.
+    `models`: the folder of downloads. `progress` gets the stage and its share from 0 to 1, from the opening thread;
+    answering False gives the opening up. Memory is taken only after it was told of "loading".
     """
 
     backend: str = ""
@@ -46,6 +53,8 @@ class BackendOptions:
     parallel: int = 4
     template: str = ""
     dtype: str = "auto"
+    device: str = "auto"
+    trust_remote_code: bool = False
     models: Path = Path("models")
     progress: Callable[[Stage, float], bool] = lambda _stage, _share: True
 
@@ -69,6 +78,59 @@ def open_backend(reference: str, options: BackendOptions | None = None) -> Backe
     if factory is None:
         raise InvalidParameter(name="backend", value=name, allowed=", ".join(names()))
     return factory(reference, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An engine for a model. `reason` says why it cannot take it: "address", "format", "missing"; "" if it can.
+
+    `needs` names the packages that are missing.
+    """
+
+    engine: str
+    reason: str = ""
+    needs: tuple[str, ...] = ()
+
+
+def look(reference: str, models: Path) -> Found:
+    """Return what a reference names, as far as this computer knows; nothing is fetched.
+
+    Raises `ModelUnavailable` of the fitting kind, and `InvalidParameter` where there are several to choose from.
+    """
+    if _URL.match(reference):
+        addresses(reference)
+        return Found()
+    if reference.startswith(_SCRIPTED):
+        return Found()
+    return inspect(reference, models)
+
+
+def offers(reference: str, found: Found) -> tuple[Offer, ...]:
+    """Return every engine, those first that can take what `look` found, the one that is taken unasked at the start."""
+    made = [_offer(name, reference, found) for name in names() if name != "scripted" or may_take(name, reference)]
+    unasked = _engine_for(reference)
+    return tuple(sorted(made, key=lambda offer: (bool(offer.reason), offer.engine != unasked)))
+
+
+def _offer(engine: str, reference: str, found: Found) -> Offer:
+    if not may_take(engine, reference):
+        return Offer(engine, "address")
+    if engine == "llamacpp" and not found.gguf and found.weights and not found.hub:
+        return Offer(engine, "format")
+    needed = _NEEDS.get(engine, ())
+    if engine == "transformers" and found.gguf and not found.weights:
+        needed = (*needed, "gguf")
+    missing = tuple(name for name in needed if importlib.util.find_spec(name) is None)
+    return Offer(engine, "missing" if missing else "", missing)
+
+
+def may_take(engine: str, reference: str) -> bool:
+    """Whether an engine may run what a reference names, by its form alone: an address, the demo, or a model."""
+    if _URL.match(reference) or engine == REMOTE:
+        return bool(_URL.match(reference)) and engine == REMOTE
+    if reference.startswith(_SCRIPTED) or engine == "scripted":
+        return reference.startswith(_SCRIPTED) and engine == "scripted"
+    return True
 
 
 def names() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backends.constraints import Constraint
 from backends.sampling import SamplingParams
 
 Role = Literal["system", "user", "assistant"]
@@ -59,13 +60,24 @@ class Encoded:
     ends: tuple[int, ...] = ()
 
 
+MAX_ALTERNATIVES = 20
+"""The most alternatives that are told of one token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One generation to run. `user` is an opaque name by which a queue can be fair."""
+    """One generation to run. `user` is an opaque name by which a queue can be fair.
+
+    With `alternatives`, up to `MAX_ALTERNATIVES`, every token tells what was weighed: see `Choice`. An engine tells
+    fewer where it has no more (`Capabilities.alternatives`), and a search with beams tells nothing.
+    """
 
     prompt: Prompt
     sampling: SamplingParams = field(default_factory=SamplingParams)
     user: str = ""
+    alternatives: int = 0
+    constraint: Constraint | None = None
+    """The shape that the reply must have, its prefix included; None leaves it free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +119,41 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenProbability:
+    """A token that might come next, the bytes it writes, and its probability.
+
+    `before` is the model's own; `after` is the one it was really drawn with, when every lever had moved: 0 for what
+    was cut off, None where the engine does not tell. `token` is -1 where the engine tells no id.
+    """
+
+    token: int
+    piece: bytes
+    before: float
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One token of a reply: the one that was drawn, and the `top` most probable ones to the model, the best first.
+
+    The drawn one is among those if it is that probable.
+    """
+
+    drawn: TokenProbability
+    top: tuple[TokenProbability, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More text, valid Unicode, made of `tokens` further tokens. `text` may be empty while something is held back."""
+    """More text, valid Unicode, made of `tokens` further tokens. `text` may be empty while something is held back.
+
+    `choices` are those of the tokens, in order, if the request asks for alternatives. Text is held back, tokens are
+    not cut: so the pieces of the choices need not be the text of the same event, and those of a stop string come too.
+    """
 
     text: str
     tokens: int
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +162,7 @@ class ReasoningDelta:
 
     text: str
     tokens: int
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +180,10 @@ Event = Queued | Progress | TextDelta | ReasoningDelta | Done
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is loaded. Equal `fingerprint`s are the same weights, equal `tokenizer`s cut text in the same way."""
+    """What is loaded. Equal `fingerprint`s are the same weights, equal `tokenizer`s cut text in the same way.
+
+    `engine` is what people call the engine that runs it.
+    """
 
     name: str
     fingerprint: str
@@ -149,6 +195,7 @@ class ModelInfo:
     quantization: str = ""
     parameters: int = 0
     size_bytes: int = 0
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +203,14 @@ class Capabilities:
     """What an engine can do, said before it is asked.
 
     `knobs` holds the names of the `SamplingParams` fields it obeys. `reasons` maps what it cannot do (a knob,
-    or "continue", "impersonate", "chat") to an error code that tells why (see `backends.errors`).
+    or "continue", "impersonate", "chat", "alternatives") to an error code that tells why (see `backends.errors`).
+    `alternatives` is how many it tells of each token, at most.
     """
 
     knobs: frozenset[str]
     continuation: bool = True
     impersonation: bool = True
     exact_counts: bool = True
+    alternatives: int = MAX_ALTERNATIVES
     reasons: Mapping[str, str] = field(default_factory=dict)
+    constraints: frozenset[str] = frozenset()

@@ -8,16 +8,17 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from backends.errors import SamovarError
+from backends.errors import ModelNotFound, SamovarError
 from backends.models import starter
 from backends.models.library import Library
+from backends.registry import look
+from webui.choice import KeptChoices, ModelChoice
 from webui.flags import BadSetting
 from webui.history.store import History
 from webui.live import Live
 from webui.network import check_port
-from webui.services import LAST_MODEL_SETTING, Services, open_services
+from webui.services import Services, open_services
 from webui.settings import Settings
 from webui.surroundings import language
 from webui.ui import i18n
@@ -44,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
     services = open_services(settings, history, live, feed)
     if settings.sign_in:
         prepare_owner(services)
-    if model := first_model(settings, history):
-        services.loader.switch(model)
+    if choice := first_model(settings, services.kept):
+        services.loader.switch(choice)
     return serve_with_gradio(services, feed)
 
 
@@ -71,15 +72,26 @@ def prepare_owner(services: Services) -> None:
         print(i18n.text("console.api_key", spoken, key=key), flush=True)
 
 
-def first_model(settings: Settings, history: History) -> str:
+def first_model(settings: Settings, kept: KeptChoices) -> ModelChoice | None:
     """Return the model to begin with: the one asked for, else the last one used, else one that is there."""
     if settings.model:
-        return settings.model
-    last = str(history.setting(1, LAST_MODEL_SETTING, ""))
-    if last and (Path(last).exists() or "/" not in last):
-        return last
-    found = [str(model.path) for model in Library(settings.models_dir).models() if not model.error]
-    return next((path for path in found if starter.FILE_NAME not in path), found[0] if found else "")
+        return kept.of(settings.model).under(settings)
+    if (last := kept.last) and _is_known(last, settings):
+        return kept.of(last).under(settings)
+    found = [model for model in Library(settings.models_dir).models() if not model.error and model.format == "gguf"]
+    found.sort(key=lambda model: model.path.name == starter.FILE_NAME)
+    return ModelChoice(str(found[0].path)) if found else None
+
+
+def _is_known(reference: str, settings: Settings) -> bool:
+    """Whether a reference still names something, as far as this computer knows."""
+    try:
+        look(reference, settings.models_dir)
+    except ModelNotFound:
+        return False
+    except SamovarError:
+        return True  # there it is; what is the matter with it is told when it is loaded
+    return True
 
 
 if __name__ == "__main__":

@@ -239,7 +239,12 @@ class Jobs:
                 self._closing.wait(wait)
 
     def _consume(self, job: Job, prepare: Prepare) -> tuple[State, Made]:
-        backend, request = prepare(job)
+        try:
+            backend, request = prepare(job)
+        except SamovarError:
+            if job.stopping.is_set():  # while the model was loading
+                return "stopped", job.made
+            raise
         job.made = replace(
             job.made,
             model=backend.info.name,

@@ -1,4 +1,8 @@
-"""The model that is loaded, or on its way: one at a time, switched in the background while the pages stay open."""
+"""The model that is loaded, or on its way: one at a time, switched in the background while the pages stay open.
+
+A model that is wanted is looked for, and fetched, while the one before still answers. That one is closed only when
+the memory is needed, and loaded again when the other cannot be.
+"""
 
 from __future__ import annotations
 
@@ -10,49 +14,76 @@ from typing import Literal, Protocol
 
 from backends.base import Backend
 from backends.errors import EngineFailed, SamovarError
-from backends.remote.address import masked
+from webui.choice import ModelChoice
 from webui.errors import NoModel
 
 log = logging.getLogger(__name__)
 
-Stage = Literal["none", "downloading", "loading", "ready", "failed"]
+Stage = Literal["none", "resolving", "downloading", "loading", "ready", "failed"]
+UNDER_WAY = ("resolving", "downloading", "loading")
+"""The stages at which a model is on its way."""
+_NOTHING = ModelChoice("")
 
 
 class Open(Protocol):
-    """How a model reference becomes a backend.
+    """How a choice becomes a backend.
 
     `progress` gets the stage and its share from 0 to 1, and returns False to give up.
     """
 
-    def __call__(self, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
-        """Open the model, blocking. Raises `ModelUnavailable`."""
+    def __call__(self, choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:
+        """Open the model, blocking; no memory is taken before `progress` was told of "loading".
+
+        Raises `SamovarError`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderState:
-    """What the loader is at. `progress` is 0 to 1 while downloading or loading."""
+    """What the loader is at. `progress` is 0 to 1 while downloading or loading.
+
+    `choice` is what is loaded or on its way. `backend` answers now: while `choice` is looked for or fetched, it is the
+    one before, which `loaded` names. `failed` could not be opened because of `error`.
+    """
 
     stage: Stage = "none"
-    reference: str = ""
+    choice: ModelChoice = _NOTHING
     progress: float = 0.0
-    error: SamovarError | None = None
     backend: Backend | None = None
+    loaded: ModelChoice | None = None
+    error: SamovarError | None = None
+    failed: ModelChoice | None = None
 
     @property
-    def shown(self) -> str:
-        """The reference without the credentials that a URL may hold."""
-        return masked(self.reference)
+    def under_way(self) -> bool:
+        """Whether a model is on its way."""
+        return self.stage in UNDER_WAY
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing answers now, but a model is on its way."""
+        return self.under_way and self.backend is None
 
 
 class Loader:
-    """Owns the backend. `changed` is called from the loading thread at every change of state worth showing."""
+    """Owns the backend.
 
-    def __init__(self, opener: Open, changed: Callable[[LoaderState], None] = lambda _: None) -> None:
-        self._open, self._changed = opener, changed
+    From the loading thread `changed` is called at every change of state worth showing, and `ready` with a choice
+    once it is loaded.
+    """
+
+    def __init__(
+        self,
+        opener: Open,
+        changed: Callable[[LoaderState], None] = lambda _: None,
+        ready: Callable[[ModelChoice], None] = lambda _: None,
+    ) -> None:
+        self._open, self._changed, self._ready = opener, changed, ready
         self._state = LoaderState()
         self._condition = threading.Condition()
         self._turn = 0
         self._busy = threading.Lock()
+        self._before: ModelChoice | None = None
 
     @property
     def state(self) -> LoaderState:
@@ -61,16 +92,33 @@ class Loader:
 
     @property
     def backend(self) -> Backend | None:
-        """The loaded model, or None while there is none."""
+        """The model that answers, or None while there is none."""
         return self._state.backend
 
-    def switch(self, reference: str) -> None:
-        """Load another model in the background; the one before is closed first, so that both need not fit."""
-        with self._condition:
-            self._turn += 1
-            turn = self._turn
-        self._set(turn, LoaderState("loading", reference))
-        threading.Thread(target=self._load, args=(turn, reference), name="loader", daemon=True).start()
+    def switch(self, choice: ModelChoice) -> None:
+        """Load another model in the background; what was loaded is closed first, so that both need not fit.
+
+        If it cannot be loaded, the one before is there again.
+        """
+        turn = self._next()
+        self._set(turn, replace(self._state, stage="resolving", choice=choice, progress=0.0, error=None, failed=None))
+        threading.Thread(target=self._load, args=(turn, choice), name="loader", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Give up a load that is under way; the model before stays, or is loaded again."""
+        turn, state = self._next(), self._state
+        if not state.under_way:
+            return
+        if state.backend is not None and state.loaded is not None:
+            self._set(turn, LoaderState("ready", state.loaded, 1.0, state.backend, state.loaded))
+        elif self._before is not None and self._before != state.choice:
+            self.switch(self._before)
+        else:
+            self._set(turn, LoaderState())
+
+    def unload(self) -> None:
+        """Close the model and give its memory back; a load under way is given up."""
+        self._set(self._next(), LoaderState())
 
     def wait(self, stopping: threading.Event) -> Backend:
         """Return the loaded model, waiting for it while it loads.
@@ -78,47 +126,67 @@ class Loader:
         Raises `NoModel` when there is none or `stopping` is set, and the error with which loading failed.
         """
         with self._condition:
-            while self._state.stage in ("downloading", "loading") and not stopping.is_set():
+            while self._state.waiting and not stopping.is_set():
                 self._condition.wait(0.1)
             state = self._state
-        if state.error is not None:
+        if state.backend is not None:
+            return state.backend
+        if state.error is not None and not state.under_way:
             raise state.error
-        if state.backend is None:
-            raise NoModel
-        return state.backend
+        raise NoModel
 
     def close(self) -> None:
-        """Unload; a load under way is given up."""
-        with self._condition:
-            self._turn += 1
-            backend = self._state.backend
-            self._state = LoaderState()
-            self._condition.notify_all()
-        if backend is not None:
-            backend.close()
+        """Unload, for good and without a word."""
+        self._changed, self._ready = lambda _: None, lambda _: None
+        self.unload()
 
-    def _load(self, turn: int, reference: str) -> None:
+    def _load(self, turn: int, choice: ModelChoice) -> None:
         with self._busy:
-            if not self._current(turn):
+            error = self._attempt(turn, choice)
+            if error is None or not self._current(turn):
                 return
-            try:
-                backend = self._open(reference, lambda stage, share: self._progress(turn, stage, share))
-            except SamovarError as error:
-                self._set(turn, LoaderState("failed", reference, error=error))
-                return
-            except Exception as error:
-                log.exception("the model %s could not be loaded", masked(reference))
-                failure = EngineFailed(reason=str(error) or type(error).__name__)
-                self._set(turn, LoaderState("failed", reference, error=failure))
-                return
-            if not self._set(turn, LoaderState("ready", reference, 1.0, backend=backend)):
-                backend.close()
+            state, before = self._state, self._before
+            if state.backend is not None and state.loaded is not None:
+                kept = LoaderState("ready", state.loaded, 1.0, state.backend, state.loaded, error, choice)
+                self._set(turn, kept)
+            elif before is None or before == choice:
+                self._set(turn, LoaderState("failed", choice, error=error, failed=choice))
+            else:
+                self._set(turn, LoaderState("loading", before, error=error, failed=choice))
+                if (second := self._attempt(turn, before)) is not None:
+                    self._set(turn, LoaderState("failed", before, error=second, failed=before))
+
+    def _attempt(self, turn: int, choice: ModelChoice) -> SamovarError | None:
+        """Open a model; returns why it did not open."""
+        if not self._current(turn):
+            return None
+        try:
+            backend = self._open(choice, lambda stage, share: self._progress(turn, stage, share))
+        except SamovarError as error:
+            return error
+        except Exception as error:
+            log.exception("the model %s could not be loaded", choice.shown)
+            return EngineFailed(reason=str(error) or type(error).__name__)
+        state = self._state
+        if not self._set(turn, LoaderState("ready", choice, 1.0, backend, choice, state.error, state.failed)):
+            backend.close()
+            return None
+        self._before = choice
+        self._ready(choice)
+        return None
 
     def _progress(self, turn: int, stage: Stage, share: float) -> bool:
         state = self._state
+        if stage == "loading" and state.backend is not None:
+            return self._set(turn, replace(state, stage=stage, progress=share, backend=None, loaded=None))
         if stage != state.stage or share - state.progress >= 0.01 or share >= 1:
             return self._set(turn, replace(state, stage=stage, progress=share))
         return self._current(turn)
+
+    def _next(self) -> int:
+        with self._condition:
+            self._turn += 1
+            return self._turn
 
     def _current(self, turn: int) -> bool:
         return turn == self._turn

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from backends.base import Backend, Generation
 from backends.values import Capabilities, Done, Encoded, Event, ModelInfo, Prompt, Queued, Request
+from webui.choice import ModelChoice
 from webui.loader import Open, Stage
 
 Labels = tuple[tuple[str, str], ...]
@@ -52,8 +53,8 @@ class Meters:
     def watched(self, opener: Open) -> Open:
         """Return an opener whose backends are counted."""
 
-        def open_watched(reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
-            return MeteredBackend(opener(reference, progress), self)
+        def open_watched(choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:
+            return MeteredBackend(opener(choice, progress), self)
 
         return open_watched
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Protocol
 
 from backends.base import Backend
 from backends.errors import SamovarError
-from backends.registry import BackendOptions, open_backend
+from backends.registry import open_backend
 from webui.accounts import Accounts
 from webui.audience import Audience
 from webui.chats import Chats
+from webui.choice import KeptChoices, ModelChoice
 from webui.credentials import signing_key
 from webui.history.store import History
 from webui.jobs import Jobs
@@ -31,8 +33,6 @@ from webui.settings import Settings
 
 SHIPPED_PRESETS = Path(__file__).resolve().parent.parent / "presets"
 FIRST_PRESET = "balanced"
-LAST_MODEL_SETTING = "model"
-"""The key of the owner's setting that holds the model chosen last."""
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Services:
     meters: Meters
     live: Live
     loader: Loader
+    kept: KeptChoices
     prompts: Prompts
     jobs: Jobs
     chats: Chats
@@ -88,7 +89,8 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
                   opener: Open | None = None) -> Services:  # fmt: skip
     """Make everything and mark the replies that a killed server left unfinished. No model is loaded yet."""
     meters = Meters()
-    loader = Loader(meters.watched(opener or partial(_open, settings)), audience.model_changed)
+    kept = KeptChoices(history)
+    loader = Loader(meters.watched(opener or partial(_open, settings)), audience.model_changed, kept.keep)
     jobs = Jobs(Keeper(history, audience))
     audience.jobs = jobs
     chats = Chats(history, audience, jobs)
@@ -97,19 +99,9 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
     history.mark_cut()
     accounts = Accounts(history.people, signing_key(settings.secret_file))
     keys = ApiKeys(history, accounts)
-    return Services(settings, history, accounts, keys, meters, live, loader, prompts, jobs, chats, replies)
+    return Services(settings, history, accounts, keys, meters, live, loader, kept, prompts, jobs, chats, replies)
 
 
-def _open(settings: Settings, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
-    """Open a model as the settings say; `progress` is told of download and loading."""
-    options = BackendOptions(
-        backend=settings.backend,
-        ctx=settings.ctx,
-        threads=settings.threads,
-        gpu_layers=settings.gpu_layers,
-        parallel=settings.parallel,
-        template=settings.template,
-        models=settings.models_dir,
-        progress=progress,
-    )
-    return open_backend(reference, options)
+def _open(settings: Settings, choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:
+    """Open a model as it was chosen, the rest as the settings say; `progress` is told of download and loading."""
+    return open_backend(choice.reference, dataclasses.replace(choice.options(settings), progress=progress))

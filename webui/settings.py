@@ -94,6 +94,16 @@ class Settings:
         "Сколько слоёв отдать видеокарте; -1 — решить самому.",
         most=10_000, also=(-1,),
     )  # fmt: skip
+    dtype: str = _option(
+        "", "text", "NAME",
+        "The numbers of the weights with transformers: float32, bfloat16, float16, int8, int4; normally what fits.",
+        "Числа, в которых transformers держит веса: float32, bfloat16, float16, int8, int4; обычно что подходит.",
+    )  # fmt: skip
+    device: str = _option(
+        "", "text", "NAME",
+        "The device for transformers: cpu, cuda, mps, xpu; normally the fastest that there is.",
+        "Устройство для transformers: cpu, cuda, mps, xpu; обычно самое быстрое из имеющихся.",
+    )  # fmt: skip
     parallel: int = _option(
         4, "int", "NUMBER",
         "How many replies are written at the same time.",

@@ -47,4 +47,5 @@ def describe(model: Model, vocabulary: Vocabulary, window: int, template: str) -
         quantization=header.quantization,
         parameters=native.llama_model_n_params(model.handle),
         size_bytes=native.llama_model_size(model.handle),
+        engine="llama.cpp",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backends.errors import EngineClosed
 from backends.llamacpp.backend import LlamaCppBackend
 from backends.llamacpp.options import LlamaCppOptions
 from backends.models.library import headers_of
@@ -21,4 +22,6 @@ def open_reference(reference: str, options: BackendOptions) -> LlamaCppBackend:
     )
     path = locate(reference, options.models, lambda share: options.progress("downloading", share))
     headers_of(path)
+    if not options.progress("loading", 0.0):
+        raise EngineClosed
     return LlamaCppBackend(path, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from backends.errors import InvalidParameter
 from backends.models.names import ModelName, plain_label, read_name
@@ -36,6 +37,15 @@ def choose(model: str, names: Sequence[str], quantization: str = "") -> tuple[st
         return groups[found[0]]
     wanted = quantization or f"{model} ({found[0].label or '?'})"
     raise InvalidParameter(name="quantization", value=wanted, allowed=_offer(groups, found))
+
+
+def file_here(model: str, folder: Path, quantization: str = "") -> str:
+    """Return the first file of the model in the folder of its repository, "" where it was not downloaded yet."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    try:
+        return next(iter(choose(model, names, quantization)), "")
+    except InvalidParameter:
+        return ""  # here are others; the hub may have it
 
 
 def _groups(names: Sequence[str]) -> dict[ModelName, tuple[str, ...]]:

@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from backends.errors import DownloadFailed, EngineClosed, ModelNotFound, ModelUnsupported, SamovarError
-from backends.models.choice import choose
+from backends.models.choice import choose, file_here
 from backends.models.transfer import Item, transfer
 
 _AGENT = "samovar"
@@ -51,7 +51,7 @@ class Hub:
         for a repository without GGUF files, and `DownloadFailed`.
         """
         folder = self._models.joinpath(*repository.split("/"))
-        if here := _choose_here(repository, folder, quantization):
+        if here := file_here(repository, folder, quantization):
             return folder / here
         _tell(progress, 0.0)
         try:
@@ -87,15 +87,6 @@ class Hub:
             if not item.path.is_file():
                 transfer(item, _get, partial(_tell_part, progress, before, total))
             _tell(progress, (before + item.size) / total)
-
-
-def _choose_here(repository: str, folder: Path, quantization: str) -> str:
-    """Return the first file of the model where it was downloaded before, else nothing."""
-    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    try:
-        return next(iter(choose(repository, names, quantization)), "")
-    except SamovarError:
-        return ""  # here are others; the hub may have it
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The models on this computer: every GGUF file below a folder, described by its header."""
+"""The models on this computer: every GGUF file and folder of safetensors below a folder, described by its header."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from backends.errors import ModelBroken, ModelUnsupported, SamovarError
 from backends.models.gguf import Header, read_header
 from backends.models.names import part_name, read_name
+from backends.models.weights import Weights, is_weights, read_weights
 
 _NOT_MODELS = frozenset({"adapter", "mmproj", "imatrix"})
 _REMEMBERED = 1024
@@ -18,9 +20,10 @@ _REMEMBERED = 1024
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model on disk. `path` is its only or first file, `size` the bytes of all of them.
+    """A model on disk. `path` is its folder, or its only or first file, `size` the bytes of all of its files.
 
-    With an `error` the model cannot be used, and only `path`, `name` and `size` are sure.
+    With an `error` the model cannot be used, and only `path`, `name` and `size` are sure. `own_code`: program code
+    comes along. `quantization` of safetensors is the dtype of the weights.
     """
 
     path: Path
@@ -30,6 +33,8 @@ class LocalModel:
     parameters: int = 0
     window: int = 0
     error: SamovarError | None = None
+    format: Literal["gguf", "safetensors"] = "gguf"
+    own_code: bool = False
 
 
 class Library:
@@ -40,7 +45,7 @@ class Library:
 
     def models(self) -> tuple[LocalModel, ...]:
         """Return the models by name, broken ones too; nothing where there is no such folder."""
-        found = map(_described, _files(self._folder))
+        found = map(describe, _places(self._folder))
         return tuple(sorted(found, key=lambda model: (model.name.casefold(), model.size, str(model.path))))
 
 
@@ -73,8 +78,16 @@ def headers_of(path: Path) -> tuple[Header, ...]:
     return headers
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield every GGUF file, of a split model only the first one that is there; links are followed, but not twice."""
+def describe(path: Path) -> LocalModel:
+    """Return what is at a path: a GGUF file, or a folder of safetensors."""
+    return _folder(path) if path.is_dir() else _file(path)
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield every GGUF file, of a split model only the first one that is there, and every folder of safetensors.
+
+    Links are followed, but not twice.
+    """
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -83,6 +96,8 @@ def _files(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(name == "config.json" for name in names) and is_weights(Path(place)):
+            yield Path(place)
         stems: set[str] = set()
         for name in sorted(names):
             read = read_name(name)
@@ -92,7 +107,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield Path(place) / name
 
 
-def _described(path: Path) -> LocalModel:
+def _file(path: Path) -> LocalModel:
     named = read_name(path)
     title = named.title if named else path.stem
     parts: Sequence[Path] = (path,)
@@ -105,6 +120,21 @@ def _described(path: Path) -> LocalModel:
     return LocalModel(parts[0], title, _size(parts), first.quantization, parameters, first.window)
 
 
+def _folder(path: Path) -> LocalModel:
+    files = sorted(path.glob("*.safetensors"))
+    try:
+        states = [(each.stat().st_size, each.stat().st_mtime_ns) for each in (*files, path / "config.json")]
+        found = _weights(path, tuple(states))
+    except SamovarError as error:
+        return LocalModel(path, path.name, _size(files), error=error, format="safetensors")
+    except OSError as error:
+        broken = ModelBroken(model=path.name, reason=error.strerror or str(error))
+        return LocalModel(path, path.name, 0, error=broken, format="safetensors")
+    return LocalModel(
+        path, path.name, found.size, found.dtype, found.parameters, found.window, None, "safetensors", found.own_code
+    )
+
+
 def _size(parts: Sequence[Path]) -> int:
     return sum(part.stat().st_size for part in parts if part.is_file())
 
@@ -115,6 +145,11 @@ def _header(path: Path) -> Header:
     except OSError:
         return read_header(path)  # which says what is the matter
     return _remembered(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(_REMEMBERED)
+def _weights(path: Path, _states: tuple[tuple[int, int], ...]) -> Weights:
+    return read_weights(path)
 
 
 @lru_cache(_REMEMBERED)

@@ -9,7 +9,8 @@ from pathlib import Path
 from backends.errors import InvalidParameter, ModelBroken, ModelNotFound, ModelUnsupported
 from backends.models.library import Library, parts_of
 
-_HUB_ID = re.compile(r"([\w][\w.-]*/[\w][\w.-]*)(?::([^:]+))?")
+HUB_ID = re.compile(r"([\w][\w.-]*/[\w][\w.-]*)(?::([^:]+))?")
+"""The form of a name on the hub, with a quantisation or a file after a colon."""
 
 
 def locate(reference: str, models: Path, progress: Callable[[float], bool]) -> Path:
@@ -21,11 +22,11 @@ def locate(reference: str, models: Path, progress: Callable[[float], bool]) -> P
     Raises `ModelNotFound`, `ModelBroken`, `DownloadFailed`, `InvalidParameter` where there are several models to
     choose from, and `EngineClosed` when the download is given up.
     """
-    found = _on_disk(reference, models)
+    found = on_disk(reference, models)
     if found is not None:
-        return _in_folder(found) if found.is_dir() else parts_of(found)[0]
-    hub_id = _HUB_ID.fullmatch(reference.strip())
-    if hub_id is None or _looks_like_path(reference):
+        return file_in(found) if found.is_dir() else parts_of(found)[0]
+    hub_id = HUB_ID.fullmatch(reference.strip())
+    if hub_id is None or looks_like_path(reference):
         raise ModelNotFound(model=reference)
     # Only now: the client takes a while to import.
     from backends.models.hub import Hub
@@ -33,8 +34,8 @@ def locate(reference: str, models: Path, progress: Callable[[float], bool]) -> P
     return Hub(models).fetch(hub_id[1], hub_id[2] or "", progress)
 
 
-def _on_disk(reference: str, models: Path) -> Path | None:
-    """Return the existing path that a reference names, or None."""
+def on_disk(reference: str, models: Path) -> Path | None:
+    """Return the existing path that a reference names, or None. Raises `ModelBroken` for one that may not be read."""
     try:
         path = Path(reference).expanduser()
     except RuntimeError:  # no such person's home
@@ -48,9 +49,12 @@ def _on_disk(reference: str, models: Path) -> Path | None:
         return None  # too long, or with a character that no name can hold
 
 
-def _in_folder(folder: Path) -> Path:
-    """Return the one model in a folder."""
-    found = Library(folder).models()
+def file_in(folder: Path) -> Path:
+    """Return the one GGUF model in a folder.
+
+    Raises `ModelNotFound`, and `InvalidParameter` where there are several to choose from.
+    """
+    found = [model for model in Library(folder).models() if model.format == "gguf"]
     usable = [model for model in found if not isinstance(model.error, ModelUnsupported)] or list(found)
     if not usable:
         raise ModelNotFound(model=str(folder))
@@ -60,5 +64,6 @@ def _in_folder(folder: Path) -> Path:
     return usable[0].path
 
 
-def _looks_like_path(reference: str) -> bool:
+def looks_like_path(reference: str) -> bool:
+    """Whether a reference is meant as a path, and so never as a name on the hub."""
     return reference.startswith((".", "/", "~")) or (reference.lower().endswith(".gguf") and ":" not in reference)

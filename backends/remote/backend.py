@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from backends.errors import (
@@ -38,11 +39,12 @@ class RemoteBackend:
         self._first = known[0]
         self._window = min(engine.about.window for engine in known)
         self._capabilities = capabilities(known)
+        self._named = _named([engine.kind.name for engine in known])
 
     @property
     def info(self) -> ModelInfo:
-        """See `Backend.info`: of the first engine, with the smallest window."""
-        return dataclasses.replace(self._first.info, window=self._window)
+        """See `Backend.info`: of the first engine, with the smallest window and the names of all engines."""
+        return dataclasses.replace(self._first.info, window=self._window, engine=self._named)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -133,6 +135,12 @@ class RemoteBackend:
         for token in tokens:
             if token < 0 or (size and token >= size):
                 raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}" if size else "token ids")
+
+
+def _named(kinds: Sequence[str]) -> str:
+    """Return what several engines are called together: "2 × vLLM, llama-server"."""
+    counts = Counter(kinds)
+    return ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in counts.items())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ def _info(found: Found, wanted: Wanted, template: str, tokenizer: str) -> ModelI
         quantization=found.quantization,
         parameters=found.parameters,
         size_bytes=found.size_bytes,
+        engine=found.kind.name,
     )
 
 

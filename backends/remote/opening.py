@@ -30,7 +30,7 @@ def open_reference(reference: str, options: BackendOptions, limits: Limits | Non
     loop = Loop()
     pool = Pool([Member(Client(address, key, loop, limits), wanted) for address, key in zip(found, keys, strict=True)])
     try:
-        _look(pool, reference, limits, lambda: options.progress("loading", 0.0))
+        _look(pool, reference, limits, lambda: options.progress("resolving", 0.0))
         options.progress("loading", 1.0)
         return RemoteBackend(loop, pool, limits)
     except BaseException:

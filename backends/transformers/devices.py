@@ -45,17 +45,36 @@ class Place:
     spread: bool = False
 
 
-def find_machine(processor: bool = False) -> Machine:
-    """Look at what is there; `processor` takes no GPU."""
+def find_machine(device: str = "auto") -> Machine:
+    """Look at what is there; `device` is a kind of device, "auto" = the fastest one that is there.
+
+    Raises `InvalidParameter` for a device that is not there.
+    """
     memory = psutil.virtual_memory().available
-    if not processor and torch.cuda.is_available():
-        return Machine("cuda", torch.cuda.device_count(), torch.cuda.mem_get_info(0)[0], memory, _computes("cuda"))
-    if not processor and hasattr(torch, "xpu") and torch.xpu.is_available():
-        free = torch.xpu.get_device_properties(0).total_memory
-        return Machine("xpu", torch.xpu.device_count(), free, memory, _computes("xpu"))
-    if not processor and torch.backends.mps.is_available():
-        return Machine("mps", 1, memory, memory, _computes("mps"))
+    kinds = _kinds()
+    kind = kinds[0] if device == "auto" else device
+    if kind not in kinds:
+        raise InvalidParameter(name="device", value=device, allowed=", ".join(("auto", *kinds)))
+    match kind:
+        case "cuda":
+            return Machine("cuda", torch.cuda.device_count(), torch.cuda.mem_get_info(0)[0], memory, _computes("cuda"))
+        case "xpu":
+            free = torch.xpu.get_device_properties(0).total_memory
+            return Machine("xpu", torch.xpu.device_count(), free, memory, _computes("xpu"))
+        case "mps":
+            return Machine("mps", 1, memory, memory, _computes("mps"))
     return Machine("cpu", 1, memory, memory, True)
+
+
+def _kinds() -> list[str]:
+    """Return the kinds of devices that are there, the fastest one first."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "xpu": hasattr(torch, "xpu") and torch.xpu.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    return [kind for kind, is_there in there.items() if is_there]
 
 
 def choose_place(machine: Machine, wanted: str, stored: str, parameters: int) -> Place:

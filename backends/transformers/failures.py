@@ -13,6 +13,7 @@ from backends.errors import (
 )
 
 _MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+OWN_CODE = "it brings program code of its own, which is only run if you allow it for this model"
 _CODE = ("trust_remote_code", "custom code")
 _UNKNOWN = ("does not recognize this architecture", "unrecognized configuration class", "unrecognized model",
             "is not supported", "not supported yet", "unknown architecture")  # fmt: skip
@@ -33,7 +34,7 @@ def while_loading(model: str, error: Exception) -> SamovarError:
     if is_memory(error):
         return OutOfMemory(model=model, reason=reason)
     if any(text in said for text in _CODE):
-        return ModelUnsupported(model=model, reason="it brings program code of its own, which is never run")
+        return ModelUnsupported(model=model, reason=OWN_CODE)
     if isinstance(error, ImportError):
         return ModelUnsupported(model=model, reason=reason)
     if any(text in said for text in _UNKNOWN):

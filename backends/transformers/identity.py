@@ -41,6 +41,7 @@ def describe(loaded: Loaded, vocabulary: Vocabulary, window: int, template: str)
         quantization=f"{read_header(source.weights[0]).quantization} → {kept}" if source.gguf else kept,
         parameters=sum(weight.numel() for weight in model.parameters()),
         size_bytes=sum(weight.numel() * weight.element_size() for weight in model.parameters()),
+        engine="transformers",
     )
 
 

@@ -1,11 +1,13 @@
 """A model in memory: its settings, tokenizer and weights, from a folder of safetensors or a GGUF file.
 
-Nothing is fetched here, no program code of a model is run, and no pickled weights are read.
+Nothing is fetched here, no pickled weights are read, and no program code of a model is run unless the person allows
+it for that model.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +61,9 @@ class Source:
         """The files of the weights."""
         return (self.folder / self.gguf,) if self.gguf else tuple(sorted(self.folder.glob("*.safetensors")))
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What every loader of the library is given."""
-        found: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    def arguments(self, options: TransformersOptions) -> dict[str, Any]:
+        """Return what every loader of the library is given."""
+        found: dict[str, Any] = {"trust_remote_code": options.trust_remote_code, "local_files_only": True}
         return {**found, "gguf_file": self.gguf} if self.gguf else found
 
 
@@ -92,17 +93,17 @@ def load(source: Source, options: TransformersOptions) -> Loaded:
 
 
 def _load(source: Source, options: TransformersOptions) -> Loaded:
-    _tell(options, 0.0)
-    whole = transformers.AutoConfig.from_pretrained(source.folder, **source.arguments)
+    arguments = source.arguments(options)
+    whole = transformers.AutoConfig.from_pretrained(source.folder, **arguments)
     if getattr(whole, "is_encoder_decoder", False):
         raise ModelUnsupported(model=source.name, reason="it does not write on, it translates (encoder and decoder)")
     config = whole.get_text_config(decoder=True)
     options.window(trained_window(config))
     place = _place(source, whole, options)
-    _tell(options, 0.1)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source.folder, **source.arguments)
+    _tell(options, 0.0)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source.folder, **arguments)
     _tell(options, 0.3)
-    model = _weights(source, whole, place)
+    model = _weights(source, whole, place, arguments)
     _tell(options, 1.0)
     return Loaded(source, place, config, tokenizer, model, _ends(config, model.generation_config))
 
@@ -115,11 +116,11 @@ def _place(source: Source, config: Any, options: TransformersOptions) -> Place:
         stored = ""
     else:
         parameters = size // (4 if stored == "float32" else 2)
-    return choose_place(find_machine(options.processor), options.dtype, stored, parameters)
+    return choose_place(find_machine(options.device), options.dtype, stored, parameters)
 
 
-def _weights(source: Source, config: Any, place: Place) -> Any:
-    arguments: dict[str, Any] = {**source.arguments, "config": config, "use_safetensors": True}
+def _weights(source: Source, config: Any, place: Place, found: Mapping[str, Any]) -> Any:
+    arguments: dict[str, Any] = {**found, "config": config, "use_safetensors": True}
     arguments |= {"dtype": getattr(torch, "bfloat16" if place.dtype.startswith("int") else place.dtype)}
     if place.dtype.startswith("int"):
         four = place.dtype == "int4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from backends.models.locate import locate
@@ -20,10 +21,11 @@ def open_reference(reference: str, options: BackendOptions) -> TransformersBacke
     wanted = TransformersOptions(
         ctx=options.ctx,
         threads=options.threads,
-        processor=options.gpu_layers == 0,
+        device="cpu" if options.device == "auto" and options.gpu_layers == 0 else options.device,
         parallel=options.parallel,
         template=options.template,
         dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
         progress=lambda share: options.progress("loading", share),
     )
     return TransformersBackend(_find(reference, options), wanted)
@@ -38,9 +40,13 @@ def _find(reference: str, options: BackendOptions) -> Path:
         return folder
     if folder is not None and any(folder.glob("*.safetensors")):
         return folder
-    if folder is None and (fetched := fetch(reference, options.models, told)) is not None:
+    if folder is None and (fetched := _fetch(reference, options, told)) is not None:
         return fetched
     return locate(reference, options.models, told)
+
+
+def _fetch(reference: str, options: BackendOptions, told: Callable[[float], bool]) -> Path | None:
+    return fetch(reference, options.models, told, code=options.trust_remote_code)
 
 
 def _folders(reference: str, models: Path) -> tuple[Path, ...]:

@@ -14,17 +14,20 @@ class TransformersOptions:
     """The levers of loading. Raises `InvalidParameter` for a value out of range.
 
     `ctx`: tokens of the window, shared by all sequences; 0 = what the model was trained for, at most 8192.
-    `threads`: of the processor, 0 = PyTorch's own choice. `processor`: leave the GPU alone. `parallel`: how many
+    `threads`: of the processor, 0 = PyTorch's own choice. `device`, `dtype`: see `devices`. `parallel`: how many
     requests are written at once, a token of each in turn. `template`: name of a chat template, "" = the model's own.
-    `dtype`: see `devices`. `progress` is called with 0 … 1 between the steps of loading; answering False stops it.
+    `trust_remote_code`: run the program code that lies beside the weights; whoever wrote it can do all that this
+    process can. `progress` is called with 0 … 1 between the steps of loading, first before memory is taken; answering
+    False stops it.
     """
 
     ctx: int = 0
     threads: int = 0
-    processor: bool = False
+    device: str = "auto"
     parallel: int = 4
     template: str = ""
     dtype: str = "auto"
+    trust_remote_code: bool = False
     progress: Callable[[float], bool] = lambda _share: True
 
     def __post_init__(self) -> None:

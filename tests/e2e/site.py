@@ -16,6 +16,7 @@ from playwright.sync_api import Locator, Page
 
 from backends.base import Backend
 from backends.scripted import Script, ScriptedBackend
+from webui.choice import ModelChoice
 from webui.history.store import History
 from webui.live import Live
 from webui.loader import Stage
@@ -41,7 +42,7 @@ class Site:
         self.services = open_services(self.settings, history, live, feed, self._open)
         if self.settings.sign_in:
             self.services.accounts.prepare_owner("Anna", self.settings.password)
-        self.services.loader.switch("scripted")
+        self.services.loader.switch(ModelChoice("scripted"))
         self._server: uvicorn.Server = make_server(self.services, feed)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -52,7 +53,7 @@ class Site:
         self.port: int = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def _open(self, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
+    def _open(self, choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:
         return self.backend
 
     def close(self) -> None:

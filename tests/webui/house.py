@@ -9,6 +9,7 @@ from backends.base import Backend
 from backends.sampling import SamplingParams
 from backends.scripted import Script, ScriptedBackend
 from webui.chats import Actor
+from webui.choice import ModelChoice
 from webui.dialogue import Dialogue, Node
 from webui.history.store import History
 from webui.jobs import Job, Jobs
@@ -92,10 +93,10 @@ class House:
             self.load()
 
     def load(self) -> None:
-        self.services.loader.switch("scripted")
+        self.services.loader.switch(ModelChoice("scripted"))
         self.until(lambda: self.services.loader.backend is not None)
 
-    def _open(self, reference: str, progress: Callable[[Stage, float], bool]) -> Backend:
+    def _open(self, choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:
         return self.backend
 
     def until(self, true: Callable[[], bool], seconds: float = 5) -> None:

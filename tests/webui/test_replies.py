@@ -224,6 +224,17 @@ def test_what_was_asked_while_the_model_loads_is_answered_when_it_is_there(build
     assert house.texts(chat) == ["early", "You said: early"]
 
 
+def test_what_is_stopped_while_the_model_loads_is_stopped_and_not_failed(build: Build) -> None:
+    house = build(load=False)
+    house.services.loader._state = dataclasses.replace(house.services.loader.state, stage="loading")
+    chat = house.replies.send(ME, None, "early", PLAIN)
+    house.replies.stop(ME, chat)
+    house.quiet()
+    reply = house.path(chat)[-1]
+    assert (reply.state, reply.content) == ("stopped", "")
+    assert reply.made is not None and not reply.made.error
+
+
 def test_without_a_model_the_reply_says_so_and_the_message_is_kept(build: Build) -> None:
     house = build(load=False)
     chat = house.say("hello")

@@ -49,15 +49,13 @@ class Completions:
         """Return the model, waiting a while for one that loads. Raises `ModelUnavailable`."""
         clock = asyncio.get_running_loop().time
         until = clock() + self._patience
-        while (state := self._loader.state).stage in ("downloading", "loading"):
+        while (state := self._loader.state).waiting:
             if clock() >= until:
-                raise ModelLoading(name=state.shown)
+                raise ModelLoading(name=state.choice.shown)
             await asyncio.sleep(_LOOK_SECONDS)
-        if state.error is not None:
-            raise state.error
-        if state.backend is None:
-            raise NoModel
-        return state.backend
+        if state.backend is not None:
+            return state.backend
+        raise state.error or NoModel
 
     async def answer(self, request: Request, asked: Asked) -> Response:
         """Return the answer, whole or streamed. Raises `SamovarError` before anything is sent, and `ClientGone`."""

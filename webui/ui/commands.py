@@ -12,13 +12,14 @@ from typing import Any
 
 from backends.errors import InvalidRequest, SamovarError
 from backends.sampling import SamplingParams
-from webui.accounts import OWNER_ID, Account
+from webui.accounts import Account
 from webui.chats import Actor
+from webui.choice import ModelChoice
 from webui.errors import OwnerOnly
 from webui.levers import Levers, save_levers
 from webui.live import account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
-from webui.services import LAST_MODEL_SETTING, Services
+from webui.services import Services
 from webui.ui import views
 from webui.ui.feed import Feed
 
@@ -200,8 +201,7 @@ class PageCommands:
         reference = asked.text("reference").strip()
         if not reference:
             raise InvalidRequest(reason="no model is named")
-        self._services.history.set_setting(OWNER_ID, LAST_MODEL_SETTING, reference)
-        self._services.loader.switch(reference)
+        self._services.loader.switch(ModelChoice(reference))
 
     def _presets_changed(self, account: int) -> None:
         presets = self._services.presets(account)

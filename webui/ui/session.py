@@ -205,7 +205,8 @@ class Session:
             fitted = self._services.prompts.fit(
                 backend, str(system), path, "assistant", levers.start_with, levers.sampling
             )
-            return views.meter(fitted, len(backend.tokenize(draft)) if draft.strip() else 0)
+            size = len(backend.tokenize(draft)) if draft.strip() else 0
+            return views.meter(fitted, size, backend.capabilities.exact_counts)
         except NotFound:
             return None
         except SamovarError as error:

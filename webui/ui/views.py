@@ -8,7 +8,7 @@ from typing import Any
 
 from backends.errors import SamovarError
 from backends.models.library import LocalModel
-from backends.values import Capabilities
+from backends.values import Capabilities, ModelInfo
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
 from webui.history.store import Chat, Hit
@@ -160,8 +160,8 @@ def status(job: Job | None, language: str) -> dict[str, Any]:
     }
 
 
-def meter(fitted: Fitted, draft: int) -> dict[str, Any]:
-    """Return how the window is filled; `draft` tokens of it are in the input box still."""
+def meter(fitted: Fitted, draft: int, exact: bool = True) -> dict[str, Any]:
+    """Return how the window is filled; `draft` tokens of it are in the input box still. `exact`: no estimate."""
     planned = fitted.plan
     return {
         "kind": "meter",
@@ -171,6 +171,7 @@ def meter(fitted: Fitted, draft: int) -> dict[str, Any]:
         "dropped": planned.dropped,
         "first_inside": fitted.first if planned.dropped else None,
         "draft": draft,
+        "exact": exact,
         "error": "",
     }
 
@@ -180,27 +181,33 @@ def meter_error(error: SamovarError, window: int, language: str) -> dict[str, An
     used = error.details.get("tokens", 0)
     return {
         "kind": "meter", "used": used, "window": window, "reserve": 0, "dropped": 0, "first_inside": None, "draft": 0,
-        "error": i18n.error(error.code, error.details, language),
+        "exact": True, "error": i18n.error(error.code, error.details, language),
     }  # fmt: skip
 
 
 def model(state: LoaderState, language: str) -> dict[str, Any]:
-    """Return the state of the model."""
-    info = state.backend.info if state.backend is not None else None
-    capabilities = state.backend.capabilities if state.backend is not None else None
+    """Return the state of the model: what answers now, and what is on its way."""
+    info = state.backend.info if state.backend is not None else ModelInfo("", "", "", 0, 0, "")
+    able = state.backend.capabilities if state.backend is not None else None
     return {
         "kind": "model",
-        "name": info.name if info is not None else state.shown,
-        "reference": state.shown,
         "state": state.stage,
-        "progress": state.progress if state.stage in ("downloading", "loading") else None,
-        "window": info.window if info is not None else 0,
-        "trained_window": info.trained_window if info is not None else 0,
-        "template": info.template if info is not None else "",
-        "quantization": info.quantization if info is not None else "",
+        "name": info.name or state.choice.shown,
+        "reference": state.loaded.shown if state.loaded is not None else "",
+        "coming": state.choice.shown if state.under_way else "",
+        "progress": state.progress if state.under_way else None,
+        "engine": info.engine,
+        "window": info.window,
+        "trained_window": info.trained_window,
+        "template": info.template,
+        "quantization": info.quantization,
+        "parameters": info.parameters,
+        "size": info.size_bytes,
+        "exact": able is None or able.exact_counts,
+        "failed": state.failed.shown if state.failed is not None else "",
         "error": i18n.error(state.error.code, state.error.details, language) if state.error is not None else "",
-        "knobs": sorted(capabilities.knobs) if capabilities is not None else None,
-        "reasons": _reasons(capabilities, info.name, language) if capabilities is not None and info is not None else {},
+        "knobs": sorted(able.knobs) if able is not None else None,
+        "reasons": _reasons(able, info.engine or info.name, language) if able is not None else {},
     }
 
 

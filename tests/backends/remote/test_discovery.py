@@ -300,7 +300,7 @@ def test_a_llama_server_that_is_still_loading(engine: FakeEngine, opened: Run) -
     engine.routes |= llama_routes() | {"GET /v1/models": [loading, ready]}
     told: list[Any] = []
     assert opened(progress=lambda stage, share: told.append((stage, share)) or True).info.window == 4096
-    assert told[0] == ("loading", 0.0) and told[-1] == ("loading", 1.0)
+    assert told[0] == ("resolving", 0.0) and told[-1] == ("loading", 1.0)
     engine.routes["GET /v1/models"] = loading
     with pytest.raises(ModelUnavailable, match="too much to do"):
         opened()

@@ -61,6 +61,14 @@ def test_few_bits_need_a_gpu_and_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_this_machine_has_a_processor() -> None:
-    machine = find_machine(processor=True)
+    machine = find_machine("cpu")
     assert machine.kind == "cpu" and machine.free == machine.memory > 0
     devices.free_cached("cpu")
+
+
+def test_a_device_that_is_not_here_is_refused_with_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_kinds", lambda: ["cpu"])
+    assert find_machine().kind == "cpu"
+    with pytest.raises(InvalidParameter) as caught:
+        find_machine("cuda")
+    assert caught.value.details == {"name": "device", "value": "cuda", "allowed": "auto, cpu"}

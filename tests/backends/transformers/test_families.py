@@ -115,5 +115,5 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     text = (folder / "config.json").read_text().replace('"llama"', '"no_such"')
     (folder / "config.json").write_text(text.replace("{", '{"auto_map": {"AutoConfig": "code.Config"},', 1))
     (folder / "code.py").write_text("raise SystemExit('ran')")
-    with pytest.raises(ModelUnsupported, match="never run"):
+    with pytest.raises(ModelUnsupported, match="only run if you allow it"):
         open_backend(str(folder), options)

@@ -10,6 +10,7 @@ from starlette.types import Message
 from backends.errors import EngineFailed
 from backends.scripted import Script
 from tests.webui.api.office import HELLO, Office, hang_up
+from webui.choice import ModelChoice
 
 Build = Callable[..., Office]
 SLOW = Script(replies=["word " * 5000], delay=0.002)
@@ -61,7 +62,7 @@ def test_in_the_middle_of_a_stream(build: Build) -> None:
 def test_while_the_model_is_loading(build: Build) -> None:
     office = build(load=False)
     loader = office.house.services.loader
-    loader._state = type(loader.state)("loading", "x")
+    loader._state = type(loader.state)("loading", ModelChoice("x"))
 
     async def ready(_: list[Message]) -> None:
         await asyncio.sleep(0.02)

@@ -13,6 +13,7 @@ from backends.scripted import Script, ScriptedBackend
 from backends.values import Capabilities
 from tests.webui.api.office import HELLO, Office
 from webui.api.fields import HARMLESS, REFUSED
+from webui.choice import ModelChoice
 
 Build = Callable[..., Office]
 
@@ -164,7 +165,7 @@ def test_a_model_that_could_not_be_loaded(build: Build, monkeypatch: pytest.Monk
     monkeypatch.setattr(office.house, "_open", fail)
     loader = office.house.services.loader
     monkeypatch.setattr(loader, "_open", fail)
-    loader.switch("x")
+    loader.switch(ModelChoice("x"))
     office.house.until(lambda: loader.state.stage == "failed")
     status, error = office.refused()
     assert (status, error["code"]) == (503, "model_broken") and "cut short" in error["message"]
@@ -187,14 +188,14 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_while_a_model_loads_one_waits(build: Build, gate: threading.Event) -> None:
     office = build(load=False)
-    office.house.services.loader.switch("x")
+    office.house.services.loader.switch(ModelChoice("x"))
     threading.Timer(0.1, gate.set).start()
     assert office.chat()["choices"][0]["message"]["content"] == "You said: Hello there"
 
 
 def test_but_not_for_ever(build: Build, gate: threading.Event) -> None:
     office = build(load=False, patience=0.0)
-    office.house.services.loader.switch("x")
+    office.house.services.loader.switch(ModelChoice("x"))
     answer = office.client.post("/v1/chat/completions", json={"messages": HELLO})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["error"]["code"] == "model_loading"

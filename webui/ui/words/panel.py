@@ -8,6 +8,7 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.title": ("Model", "Модель"),
     "model.none": ("No model", "Нет модели"),
     "model.loading": ("Loading… {percent}%", "Загружается… {percent} %"),
+    "model.resolving": ("Looking for it…", "Ищется…"),
     "model.downloading": ("Downloading… {percent}%", "Скачивается… {percent} %"),
     "model.ready": ("Ready", "Готова"),
     "model.failed": ("The model could not be loaded", "Модель не загрузилась"),

@@ -62,7 +62,9 @@ REASONS: Mapping[str, str] = {
     "it takes too much: {error}": "ему нужно слишком много: {error}",
     "the model computed no numbers": "модель насчитала не числа",
     "no token is left": "не осталось ни одного токена",
-    "it brings program code of its own, which is never run": "к ней приложен программный код, а он не выполняется",
+    "it brings program code of its own, which is only run if you allow it for this model": (
+        "к ней приложен программный код, а он выполняется, только если вы разрешите это для этой модели"
+    ),
     "it has no safetensors": "в ней нет файлов safetensors",
     "it does not write on, it translates (encoder and decoder)": (
         "она не продолжает текст, а переводит (кодировщик и декодировщик)"
