@@ -14,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from backends import repeats  # noqa: E402
 from backends.errors import EngineFailed  # noqa: E402
 from backends.sampling import SAMPLER_STEPS, SamplingParams, knobs  # noqa: E402
 from backends.transformers import sampling  # noqa: E402
@@ -273,10 +274,10 @@ def test_what_was_said_before_is_found() -> None:
     for size in (0, 1, 2, 3, 10, 60):
         for letters in (1, 2, 4):
             seen = random.integers(0, letters, size).tolist()
-            assert past.continued(seen, 1000) == slow_continued(seen)
+            assert repeats.continued(seen, 1000) == slow_continued(seen)
             capped = {token: min(length, 3) for token, length in slow_continued(seen).items() if length >= 2}
-            assert past.continued(seen, 3, 2) == capped
-    assert past.continued([1, 2, 3, 1, 2], 1, 2) == {}
+            assert repeats.continued(seen, 3, 2) == capped
+    assert repeats.continued([1, 2, 3, 1, 2], 1, 2) == {}
 
 
 def pieces(text: str) -> tuple[list[int], dict[int, bytes]]:
@@ -298,8 +299,8 @@ def pieces(text: str) -> tuple[list[int], dict[int, bytes]]:
 )
 def test_breakers_end_a_sequence(text: str, breakers: tuple[str, ...], expected: int) -> None:
     seen, spelled = pieces(text)
-    assert past.unbroken(seen, [each.encode() for each in breakers], spelled.__getitem__, 100) == expected
-    assert past.unbroken(seen, [each.encode() for each in breakers], spelled.__getitem__, 1) == min(1, expected)
+    assert repeats.unbroken(seen, [each.encode() for each in breakers], spelled.__getitem__, 100) == expected
+    assert repeats.unbroken(seen, [each.encode() for each in breakers], spelled.__getitem__, 1) == min(1, expected)
 
 
 def dry(text: str, multiplier: float = 0.8, base: float = 1.75, allowed: int = 2, breakers: str = "\n") -> Any:
