@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from backends.values import Role
-from webui.dialogue import Dialogue, Made, Node, State
+from webui.dialogue import Made, Node, State
 from webui.errors import NotFound
 from webui.history.made import read_made, write_made
-from webui.history.tables import CHAT, MESSAGE
+from webui.history.tables import MESSAGE, TREE
 from webui.history.text import asked, storable
 from webui.history.values import Chat
 
@@ -24,18 +24,20 @@ _NODE = tuple(
 )
 
 
-def read_dialogue(connection: Connection, account: int, chat: int, read: ReadMade = read_made) -> Dialogue:
-    """Return a chat's whole tree and its tip, in one query. Raises `NotFound` (chat)."""
-    tree = CHAT.outerjoin(MESSAGE, MESSAGE.c.tree_id == CHAT.c.tree_id)
-    mine = (CHAT.c.id == asked(chat, "chat"), CHAT.c.account_id == account, CHAT.c.deleted.is_(None))
-    rows = connection.execute(select(CHAT.c.tip_id, *_NODE).select_from(tree).where(*mine).order_by(MESSAGE.c.id)).all()
-    if not rows:
-        raise NotFound(what="chat")
-    nodes: dict[int, Node] = {}
-    for _, id_, parent, role, content, reasoning, state, hidden, created, made in rows:
-        if id_ is not None:
-            nodes[id_] = Node(id_, parent, role, content, reasoning, state, hidden, created, made and read(made))
-    return Dialogue(nodes, rows[0][0])
+def read_nodes(connection: Connection, tree: int, read: ReadMade = read_made) -> dict[int, Node]:
+    """Return the messages of a tree by their ids, the oldest first."""
+    rows = connection.execute(select(*_NODE).where(MESSAGE.c.tree_id == tree).order_by(MESSAGE.c.id))
+    return {row[0]: _node(row, read) for row in rows}
+
+
+def read_node(connection: Connection, message: int, read: ReadMade = read_made) -> Node:
+    """Return one message that exists."""
+    return _node(connection.execute(select(*_NODE).where(MESSAGE.c.id == message)).one(), read)
+
+
+def _node(row: Sequence[Any], read: ReadMade) -> Node:
+    id_, parent, role, content, reasoning, state, hidden, created, made = row
+    return Node(id_, parent, role, content, reasoning, state, hidden, created, made and read(made))
 
 
 def add(connection: Connection, account: int, chat: Chat, parent: int | None, role: Role, content: str,
@@ -76,13 +78,16 @@ def change(connection: Connection, message: int, account: int | None = None, **v
         raise NotFound(what=_WHAT)
 
 
-def save_draft(connection: Connection, message: int, text: str, reasoning: str) -> None:
-    """Keep the text of a message that is still being written; one that has ended stays as it is."""
+def save_draft(connection: Connection, message: int, text: str, reasoning: str) -> bool:
+    """Keep the text of a message that is still being written, and return whether it is; one that ended stays."""
     still = (MESSAGE.c.id == message, MESSAGE.c.state == "writing")
     values = {"content": storable(text), "reasoning": storable(reasoning)}
-    connection.execute(update(MESSAGE).where(*still).values(values))
+    return bool(connection.execute(update(MESSAGE).where(*still).values(values)).rowcount)
 
 
 def mark_cut(connection: Connection) -> None:
     """Mark every message that is being written as cut."""
-    connection.execute(update(MESSAGE).where(MESSAGE.c.state == "writing").values(state="cut"))
+    writing = MESSAGE.c.state == "writing"
+    trees = select(MESSAGE.c.tree_id).where(writing)
+    connection.execute(update(TREE).where(TREE.c.id.in_(trees)).values(revision=TREE.c.revision + 1))
+    connection.execute(update(MESSAGE).where(writing).values(state="cut"))

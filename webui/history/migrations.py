@@ -79,10 +79,15 @@ def _create_api_keys(connection: Connection) -> None:
     ).create(connection)
 
 
+def _add_revisions(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE tree ADD COLUMN revision INTEGER DEFAULT 0 NOT NULL")
+
+
 MIGRATIONS = (
     Migration(1, "the tables, and account 1, the owner", _create_tables),
     Migration(2, "a full-text index, on SQLite", _index_text),
     Migration(3, "the keys of the API", _create_api_keys),
+    Migration(4, "the revision of a tree", _add_revisions),
 )
 
 

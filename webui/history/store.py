@@ -23,6 +23,7 @@ from webui.history.migrations import migrate
 from webui.history.people import People
 from webui.history.search import search
 from webui.history.text import clean_title, storable
+from webui.history.trees import Trees
 from webui.history.values import Chat, Hit
 
 __all__ = ["Chat", "History", "Hit"]
@@ -40,7 +41,7 @@ class History:
         self._people = People(self._database, clock)
         self._keys = Keys(self._database, clock)
         # Reading these is half of the work of reading a long dialogue.
-        self._read_made = lru_cache(_KEPT_MADE)(read_made)
+        self._trees = Trees(lru_cache(_KEPT_MADE)(read_made))
         try:
             migrate(self._database)
         except BaseException:
@@ -118,7 +119,7 @@ class History:
     def dialogue(self, account: int, chat: int) -> Dialogue:
         """Return the whole tree of a chat, and its tip."""
         with self._database.read() as connection:
-            return messages.read_dialogue(connection, account, chat, self._read_made)
+            return self._trees.dialogue(connection, account, chat)
 
     def add_message(self, account: int, chat: int, parent: int | None, role: Role, content: str, *,
                     reasoning: str = "", state: State = "done", made: Made | None = None,
@@ -129,23 +130,32 @@ class History:
             found = chats.find(connection, account, chat)
             node = messages.add(connection, account, found, parent, role, content, reasoning, state, made, now)
             chats.change(connection, account, chat, updated=now, tip_id=node.id if move_tip else found.tip)
-            return node
+            change = self._trees.changed(connection, node.id)
+        self._trees.apply(change)
+        return node
 
     def hide(self, account: int, message: int, hidden: bool = True) -> None:
         """Take a message out of the versions and out of the search, or bring it back."""
         with self._database.write() as connection:
             messages.change(connection, message, account, hidden=hidden)
+            change = self._trees.changed(connection, message)
+        self._trees.apply(change)
 
     def begin_draft(self, message: int) -> None:
         """Say that a message is being written (on)."""
         with self._database.write() as connection:
             messages.change(connection, message, state="writing")
             counts.forget(connection, message)
+            change = self._trees.changed(connection, message)
+        self._trees.apply(change)
 
     def save_draft(self, message: int, text: str, reasoning: str) -> None:
         """Keep the text so far; nothing happens unless the message is being written."""
         with self._database.write() as connection:
-            messages.save_draft(connection, message, text, reasoning)
+            if not messages.save_draft(connection, message, text, reasoning):
+                return
+            change = self._trees.changed(connection, message)
+        self._trees.apply(change)
 
     def finish(self, message: int, text: str, reasoning: str, state: State, made: Made | None) -> None:
         """Keep a message as it ended."""
@@ -153,6 +163,8 @@ class History:
         with self._database.write() as connection:
             messages.change(connection, message, content=content, reasoning=reasoning, state=state, made=kept)
             counts.forget(connection, message)
+            change = self._trees.changed(connection, message)
+        self._trees.apply(change)
 
     def mark_cut(self) -> None:
         """Mark what a server that was killed left unfinished; to be called before anything is written."""

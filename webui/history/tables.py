@@ -6,7 +6,7 @@ them. Times are in seconds since the epoch.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, MetaData, Text, text
+from sqlalchemy import Column, Index, Integer, MetaData, Text, text
 from sqlmodel import Field, SQLModel
 
 WRITING = "state = 'writing'"
@@ -68,11 +68,12 @@ class ApiKeyRow(Row, table=True):
 
 
 class TreeRow(Row, table=True):
-    """A tree of messages, into which one or more chats point."""
+    """A tree of messages, into which one or more chats point; `revision` grows with every change of a message."""
 
     __tablename__ = "tree"
     id: int | None = Field(default=None, primary_key=True)
     account_id: int = Field(foreign_key="account.id")
+    revision: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
 
 
 class MessageRow(Row, table=True):

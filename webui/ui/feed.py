@@ -66,8 +66,9 @@ class Feed:
     def path_changed(self, account: int, chat: int, before: tuple[int, ...], after: Dialogue) -> None:
         """See `Audience.path_changed`."""
         ids = [node.id for node in after.path]
-        gone = [at for at in before if at not in set(ids)]
-        fresh = [at for at in ids if at not in set(before)]
+        were, are = set(before), set(ids)
+        gone = [at for at in before if at not in are]
+        fresh = [at for at in ids if at not in were]
         if len(gone) + len(fresh) > _WHOLE_PATH:
             self._live.publish(chat_topic(chat), ("dialogue",), lambda page: self._whole(page, account, chat))
             return

@@ -65,7 +65,7 @@ def test_the_log_is_written_ahead_and_rows_belong_together(history: History) -> 
         }
     assert found == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 10_000}
     with pytest.raises(IntegrityError), history._database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO tree VALUES (1, 77)")
+        connection.exec_driver_sql("INSERT INTO tree (id, account_id) VALUES (1, 77)")
 
 
 def test_many_writers_and_readers_at_once(history: History) -> None:

@@ -16,10 +16,10 @@ from webui.history.tables import METADATA
 
 
 def definitions(file: Path) -> dict[str, str]:
-    """Return the SQL of every table and index of ours."""
+    """Return the SQL of every table and index of ours, however it is laid out."""
     made = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     with closing(sqlite3.connect(file)) as connection:
-        return dict(connection.execute(made).fetchall())
+        return {name: " ".join(sql.split()) for name, sql in connection.execute(made)}
 
 
 def test_all_steps_make_todays_tables(tmp_path: Path) -> None:

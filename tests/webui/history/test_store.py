@@ -4,12 +4,14 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backends.values import Timings, Usage
 from webui.dialogue import Made, Node, State
 from webui.errors import BadName, NotFound
+from webui.history import messages
 from webui.history.store import History
 
 MADE = Made(
@@ -309,3 +311,35 @@ def test_other_kinds_of_history(tmp_path: Path) -> None:
         exchange(history, chat)
         assert len(history.dialogue(1, chat).path) == 2
         history.close()
+
+
+def test_a_dialogue_is_read_once_and_stays_true(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = messages.read_nodes
+
+    def read_nodes(connection: Any, tree: int, made: Any) -> Any:
+        read.append(tree)
+        return real(connection, tree, made)
+
+    monkeypatch.setattr(messages, "read_nodes", read_nodes)
+    chat = history.create_chat(1, "one").id
+    first = history.add_message(1, chat, None, "user", "hello")
+    history.dialogue(1, chat)
+    reply = history.add_message(1, chat, first.id, "assistant", "", state="writing")
+    history.begin_draft(reply.id)
+    history.save_draft(reply.id, "half", "")
+    assert history.dialogue(1, chat).nodes[reply.id].content == "half"
+    history.finish(reply.id, "whole", "", "done", None)
+    history.hide(1, first.id)
+    kept = history.dialogue(1, chat)
+    assert len(read) == 1, "what is kept follows every change of ours"
+    with history._database.read() as connection:
+        assert kept.nodes == real(connection, 1)
+    assert history._database.file is not None
+    other = History(f"sqlite:///{history._database.file}")
+    other.add_message(1, chat, reply.id, "user", "from elsewhere")
+    other.close()
+    assert [node.content for node in history.dialogue(1, chat).path] == ["hello", "whole", "from elsewhere"]
+    history.save_draft(reply.id, "too late", "")
+    assert history.dialogue(1, chat).nodes[reply.id].content == "whole"
+    assert len(read) == 2
