@@ -7,6 +7,7 @@ What comes out does not depend on how the bytes were cut into pushes.
 from __future__ import annotations
 
 import codecs
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,12 @@ class TextStream:
         self._skipping = self._thinking  # white space after a tag
         self._pieces: list[Piece] = []
         self.stopped = False
+
+    def fork(self) -> TextStream:
+        """Return another stream that goes on from here by itself."""
+        other = copy.copy(self)
+        other._decoder, other._pieces = copy.copy(self._decoder), list(self._pieces)
+        return other
 
     def push(self, data: bytes) -> list[Piece]:
         """Return the text that became certain through `data`, neighbours of one kind joined."""

@@ -166,16 +166,45 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """A beam search goes on; this is the best reply so far, whole, of `tokens` tokens.
+
+    Each replaces the one before. Nothing of it is certain: in the end the reply comes in deltas, like any other.
+    """
+
+    text: str
+    reasoning: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One piece of the tree of replies that a beam search found: the text that follows the branch `parent`.
+
+    `parent` is a place in the same tuple, before this one, or -1 where replies begin. `rating` is a number where a
+    reply ends: its log-probability divided by its length to the power of the length penalty, 0 the highest.
+    """
+
+    parent: int
+    text: str
+    rating: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """The last event of a generation. `seed` is the one that was really used."""
+    """The last event of a generation. `seed` is the one that was really used.
+
+    `beams` is the tree of what a beam search found, the best reply first.
+    """
 
     reason: FinishReason
     usage: Usage
     timings: Timings
     seed: int
+    beams: tuple[Branch, ...] = ()
 
 
-Event = Queued | Progress | TextDelta | ReasoningDelta | Done
+Event = Queued | Progress | Searching | TextDelta | ReasoningDelta | Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +232,9 @@ class Capabilities:
     """What an engine can do, said before it is asked.
 
     `knobs` holds the names of the `SamplingParams` fields it obeys. `reasons` maps what it cannot do (a knob,
-    or "continue", "impersonate", "chat", "alternatives") to an error code that tells why (see `backends.errors`).
-    `alternatives` is how many it tells of each token, at most.
+    or "continue", "impersonate", "chat", "alternatives", "constraint.regex" and the like) to an error code that tells
+    why (see `backends.errors`). `alternatives` is how many it tells of each token, at most; `constraints` are the
+    shapes that it keeps a reply to (see `backends.constraints.SHAPES`).
     """
 
     knobs: frozenset[str]

@@ -78,3 +78,13 @@ def test_nothing_comes_after_a_stop() -> None:
     assert stream.stopped
     assert stream.push(b"c") == []
     assert stream.flush() == []
+
+
+def test_a_fork_goes_on_by_itself() -> None:
+    stream = TextStream(["END"])
+    said = [stream.push("caf".encode()), stream.push("é".encode()[:1])]
+    fork = stream.fork()
+    assert fork.push("è".encode()[1:] + b" EN") + fork.push(b"D")
+    assert fork.stopped and not stream.stopped
+    said += [stream.push("é".encode()[1:] + b"s"), stream.flush()]
+    assert "".join(piece.text for pieces in said for piece in pieces) == "cafés"
