@@ -11,9 +11,11 @@ import llguidance
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.constraints import Constraint
-from backends.errors import EngineFailed, InvalidConstraint
+from backends.constraints import SHAPES, Constraint
+from backends.encoder import Prepared
+from backends.errors import EngineFailed, InvalidConstraint, UnsupportedParameter
 from backends.guiding.places import place
+from backends.values import ChatPrompt, Request
 
 _REMEMBERED = 8
 _UNFIT = "the beginning of the reply does not fit"
@@ -48,11 +50,35 @@ class Guides:
     Every method may be called from any thread.
     """
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    def __init__(self, words: Words, engine: str) -> None:
+        self._words, self._engine = words, engine
         self._tokenizer: llguidance.LLTokenizer | None = None
         self._matchers: OrderedDict[Constraint, llguidance.LLMatcher] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def shapes(self) -> frozenset[str]:
+        """The kinds of shapes that can be kept to: none where the model cannot end its turn."""
+        return frozenset(SHAPES) if self._words.ends else frozenset()
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why the others cannot, as in `Capabilities.reasons`."""
+        code = UnsupportedParameter().code
+        return {f"constraint.{shape}": code for shape in SHAPES if shape not in self.shapes}
+
+    def begin(self, request: Request, prepared: Prepared) -> Guide | None:
+        """Return the guide of a request, None for one without a shape.
+
+        Raises `InvalidConstraint` (see `guide`) and `UnsupportedParameter`.
+        """
+        constraint, prompt = request.constraint, request.prompt
+        if constraint is None:
+            return None
+        if constraint.kind not in self.shapes:
+            raise UnsupportedParameter(name=constraint.name, engine=self._engine)
+        prefix = prompt.prefix if isinstance(prompt, ChatPrompt) else ""
+        return self.guide(constraint, prefix, prepared.think, prepared.thinking)
 
     def guide(self, constraint: Constraint, prefix: str = "", think: tuple[str, str] | None = None,
               thinking: bool = False) -> Guide:  # fmt: skip
