@@ -30,6 +30,7 @@ from webui.presets import Presets
 from webui.prompts import Prompts
 from webui.replies import Replies
 from webui.settings import Settings
+from webui.shelf import Shelf
 
 SHIPPED_PRESETS = Path(__file__).resolve().parent.parent / "presets"
 FIRST_PRESET = "balanced"
@@ -58,6 +59,7 @@ class Services:
     live: Live
     loader: Loader
     kept: KeptChoices
+    shelf: Shelf
     prompts: Prompts
     jobs: Jobs
     chats: Chats
@@ -91,6 +93,7 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
     meters = Meters()
     kept = KeptChoices(history)
     loader = Loader(meters.watched(opener or partial(_open, settings)), audience.model_changed, kept.keep)
+    shelf = Shelf(settings, kept, loader)
     jobs = Jobs(Keeper(history, audience))
     audience.jobs = jobs
     chats = Chats(history, audience, jobs)
@@ -99,7 +102,7 @@ def open_services(settings: Settings, history: History, live: Live, audience: Te
     history.mark_cut()
     accounts = Accounts(history.people, signing_key(settings.secret_file))
     keys = ApiKeys(history, accounts)
-    return Services(settings, history, accounts, keys, meters, live, loader, kept, prompts, jobs, chats, replies)
+    return Services(settings, history, accounts, keys, meters, live, loader, kept, shelf, prompts, jobs, chats, replies)
 
 
 def _open(settings: Settings, choice: ModelChoice, progress: Callable[[Stage, float], bool]) -> Backend:

@@ -112,4 +112,4 @@ def capabilities(engines: Sequence[Engine]) -> Capabilities:
     }
     reasons = {name: UnsupportedParameter().code for name in knobs() if name not in named}
     reasons |= {name: UnsupportedFeature().code for name, can in able.items() if not can}
-    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], all(engine.exact for engine in engines), reasons)
+    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], all(engine.exact for engine in engines), reasons=reasons)

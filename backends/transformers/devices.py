@@ -14,13 +14,10 @@ import psutil
 import torch
 
 from backends.errors import InvalidParameter
+from backends.models.fit import fits, weights_bytes
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
 """The numbers of the weights: `int8` and `int4` are quantised while loading, by bitsandbytes."""
-
-_SPARE = 0.85
-"""The share of the free memory that weights may take; the rest is for the KV cache and the computation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -84,8 +81,7 @@ def choose_place(machine: Machine, wanted: str, stored: str, parameters: int) ->
     """
     check_dtype(wanted, machine.kind)
     dtype = wanted if wanted != "auto" else _auto(machine, stored, parameters)
-    size = parameters * {"float32": 4, "int8": 1, "int4": 0.5}.get(dtype, 2)
-    spread = machine.kind in ("cuda", "xpu") and size > machine.free * _SPARE
+    spread = machine.kind in ("cuda", "xpu") and not fits(weights_bytes(parameters, dtype), machine.free)
     return Place(machine.kind, dtype, spread and importlib.util.find_spec("accelerate") is not None)
 
 
@@ -99,7 +95,7 @@ def check_dtype(wanted: str, kind: str) -> None:
 def _auto(machine: Machine, stored: str, parameters: int) -> str:
     """A processor is fastest in 32 bits, if they fit; a GPU in 16, and in those of the weights if it can."""
     if machine.kind == "cpu":
-        return "float32" if parameters * 4 <= machine.free * _SPARE else "bfloat16"
+        return "float32" if fits(weights_bytes(parameters, "float32"), machine.free) else "bfloat16"
     if stored == "float16" or not machine.bfloat16:
         return "float16"
     return "bfloat16"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backends.errors import InvalidRequest, SamovarError
+from backends.registry import look
 from backends.sampling import SamplingParams
 from webui.accounts import Account
 from webui.chats import Actor
@@ -138,6 +139,9 @@ class PageCommands:
             "preset-rename": self._rename_preset,
             "preset-delete": self._delete_preset,
             "model": self._model,
+            "model-cancel": lambda at: self._owners(at).loader.cancel(),
+            "model-unload": lambda at: self._owners(at).loader.unload(),
+            "model-forget": lambda at: self._owners(at).kept.forget(self._services.shelf.resolve(at.text("reference"))),
         }
 
     def _system(self, asked: Asked) -> None:
@@ -196,12 +200,22 @@ class PageCommands:
 
     def _model(self, asked: Asked) -> None:
         """Load another model, for everybody; so only the owner may."""
-        if not asked.account.owner:
-            raise OwnerOnly
-        reference = asked.text("reference").strip()
+        self._owners(asked)
+        reference = self._services.shelf.resolve(asked.text("reference").strip())
         if not reference:
             raise InvalidRequest(reason="no model is named")
-        self._services.loader.switch(ModelChoice(reference))
+        levers = asked.data.get("options")
+        choice = self._services.kept.of(reference)
+        if isinstance(levers, Mapping):
+            choice = ModelChoice.from_mapping(reference, levers)
+        # What is only mistyped is said at once, and the name stays in its field.
+        look(reference, self._services.settings.models_dir)
+        self._services.loader.switch(choice)
+
+    def _owners(self, asked: Asked) -> Services:
+        if not asked.account.owner:
+            raise OwnerOnly
+        return self._services
 
     def _presets_changed(self, account: int) -> None:
         presets = self._services.presets(account)

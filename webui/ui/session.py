@@ -2,7 +2,8 @@
 
 Page to server, as JSON: `{"watch": chat or null}` first and at each switch; `{"typing": text}` as the input box
 changes; `{"older": message}` for what is above a message; `{"search": text}` and `{"chats": moment}` for the chat
-list, the latter for those last used before; `{"models": true}` for the models on this computer.
+list, the latter for those last used before; `{"models": true}` for the models that are known, and
+`{"look": reference}` for what a reference names and how it can be opened.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 from fastapi import WebSocket, WebSocketDisconnect
 
 from backends.errors import SamovarError
-from backends.models.library import Library
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
@@ -25,7 +25,7 @@ from webui.jobs import Job
 from webui.live import Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services
-from webui.ui import i18n, views
+from webui.ui import i18n, shelves, views
 from webui.ui.feed import Feed
 
 CHATS_SHOWN = 200
@@ -85,8 +85,10 @@ class Session:
                 await self._answer("more-chats", self._more_chats, before)
             case {"search": str() as text}:
                 await self._answer("found", self._found, text[:200])
-            case {"models": True}:
+            case {"models": True} if self._account.owner:
                 await self._answer("models", self._models, None)
+            case {"look": str() as text} if self._account.owner:
+                await self._answer("card", self._card, text[:4000])
             case _:
                 log.debug("a page asked for something unknown: %.100r", asked)
 
@@ -177,8 +179,10 @@ class Session:
         return {"kind": "found", "text": text, "list": [views.hit(hit) for hit in hits]}
 
     def _models(self, _: None) -> Patch:
-        found = Library(self._services.settings.models_dir).models() if self._account.owner else ()
-        return views.models(found)
+        return shelves.models(self._services.shelf)
+
+    def _card(self, reference: str) -> Patch:
+        return shelves.card(self._services.shelf.look(reference), self._page.language)
 
     async def _measure(self) -> None:
         while True:

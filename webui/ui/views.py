@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 from backends.errors import SamovarError
-from backends.models.library import LocalModel
 from backends.values import Capabilities, ModelInfo
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
@@ -130,18 +129,6 @@ def presets(found: Sequence[Preset], language: str) -> dict[str, Any]:
         for preset in found
     ]  # fmt: skip
     return {"kind": "presets", "list": rows}
-
-
-def models(found: Sequence[LocalModel]) -> dict[str, Any]:
-    """Return the models on this computer; sizes in bytes."""
-    rows = [
-        {
-            "reference": str(model.path), "name": model.name, "size": model.size, "quantization": model.quantization,
-            "window": model.window, "broken": bool(model.error),
-        }
-        for model in found
-    ]  # fmt: skip
-    return {"kind": "models", "list": rows}
 
 
 def status(job: Job | None, language: str) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""What the model panel shows: the models on this computer, the engines that were used, and one model looked at.
+
+A reference may hold a password; the page gets it masked, and what it sends back is matched with what is known.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.errors import SamovarError
+from backends.models.fit import BITS, Device, cache_bytes, devices, fits, weights_bytes
+from backends.models.inspection import Found
+from backends.models.library import Library, LocalModel, headers_of
+from backends.registry import Offer, look, may_take, offers
+from webui.choice import KeptChoices, ModelChoice
+from webui.loader import Loader
+from webui.settings import Settings
+
+_DEFAULT_WINDOW = 8192
+_NOTHING, _UNKNOWN = ModelChoice(""), Found()
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What a model takes in a dtype ("" = as the file has it): bytes, and whether they fit into what is free.
+
+    `possible` is False where this machine cannot hold weights so.
+    """
+
+    dtype: str
+    size: int
+    fits: bool
+    possible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A reference that was looked at. With an `error` nothing else is known.
+
+    `weighings` are those of transformers, `size` is what llama.cpp takes with a window of `window` tokens. `unasked`
+    is the dtype that is taken where none is chosen.
+    """
+
+    reference: str
+    found: Found = _UNKNOWN
+    offers: tuple[Offer, ...] = ()
+    kept: ModelChoice = _NOTHING
+    devices: tuple[Device, ...] = ()
+    weighings: tuple[Weighing, ...] = ()
+    unasked: str = ""
+    weighing: Weighing | None = None
+    error: SamovarError | None = None
+
+    @property
+    def model(self) -> LocalModel | None:
+        """What of it is on this computer."""
+        return self.found.weights or self.found.gguf
+
+
+class Shelf:
+    """Looks for models. Every method reads files, and may take a while."""
+
+    def __init__(self, settings: Settings, kept: KeptChoices, loader: Loader) -> None:
+        self._settings, self._kept, self._loader = settings, kept, loader
+
+    def models(self) -> tuple[LocalModel, ...]:
+        """Return the models in the folder of downloads, and those elsewhere on this computer that were used."""
+        found = {model.path: model for model in Library(self._settings.models_dir).models()}
+        for choice in self._kept.all():
+            model = None if may_take("remote", choice.reference) else self._model(choice.reference)
+            if model is not None:
+                found.setdefault(model.path, model)
+        return tuple(found.values())
+
+    def engines(self) -> tuple[ModelChoice, ...]:
+        """Return the engines on the network that were used, the last one first."""
+        return tuple(choice for choice in self._kept.all() if may_take("remote", choice.reference))
+
+    def loaded(self) -> Path | None:
+        """Return the file or folder of the model that is loaded."""
+        loaded = self._loader.state.loaded
+        model = self._model(loaded.reference) if loaded is not None else None
+        return model.path if model is not None else None
+
+    def resolve(self, shown: str) -> str:
+        """Return the reference that was shown so, with the credentials that were masked."""
+        return next((choice.reference for choice in self._kept.all() if choice.shown == shown), shown)
+
+    def look(self, shown: str) -> Card:
+        """Look at what a reference names."""
+        reference = self.resolve(shown.strip())
+        try:
+            found = look(reference, self._settings.models_dir)
+        except SamovarError as error:
+            return Card(shown, error=error)
+        there = self._devices()
+        model = found.weights or found.gguf
+        parameters = model.parameters if model is not None else 0
+        return Card(
+            shown,
+            found,
+            offers(reference, found),
+            self._kept.of(reference),
+            there,
+            tuple(_weighing(parameters, dtype, there) for dtype in BITS) if parameters else (),
+            _unasked(parameters, there),
+            self._weighing(found, there),
+        )
+
+    def _model(self, reference: str) -> LocalModel | None:
+        try:
+            found = look(reference, self._settings.models_dir)
+        except SamovarError:
+            return None
+        return found.weights or found.gguf
+
+    def _devices(self) -> tuple[Device, ...]:
+        """Return what is free once the model that is loaded is gone; of llama.cpp's a file is only mapped."""
+        backend = self._loader.backend
+        back = backend.info.size_bytes if backend is not None and backend.info.engine == "transformers" else 0
+        return tuple(Device(each.kind, each.name, each.free + back) for each in devices())
+
+    def _weighing(self, found: Found, there: tuple[Device, ...]) -> Weighing | None:
+        if found.gguf is None or found.gguf.error is not None:
+            return None
+        window = self._settings.ctx or min(found.gguf.window or _DEFAULT_WINDOW, _DEFAULT_WINDOW)
+        size = found.gguf.size + cache_bytes(headers_of(found.gguf.path)[0], window)
+        return Weighing("", size, fits(size, max(device.free for device in there)))
+
+
+def _weighing(parameters: int, dtype: str, there: tuple[Device, ...]) -> Weighing:
+    size = weights_bytes(parameters, dtype)
+    # Several GPUs and the memory together may hold what one device does not.
+    possible = not dtype.startswith("int") or (there[0].kind == "cuda" and _is_installed("bitsandbytes"))
+    return Weighing(dtype, size, fits(size, there[0].free), possible)
+
+
+def _unasked(parameters: int, there: tuple[Device, ...]) -> str:
+    """Return what transformers takes by itself (see `backends.transformers.devices`)."""
+    if there[0].kind == "cpu" and fits(weights_bytes(parameters, "float32"), there[0].free):
+        return "float32"
+    return "bfloat16"
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
