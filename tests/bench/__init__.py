@@ -6,7 +6,7 @@ A bench is a module in this package, named in `BENCHES`, and holds
     UNIT: str | Mapping         of its figures: "tokens/s", "ms"; or the unit of each kind of figure, by its name
     REPETITIONS: int            how often each subject runs, after one run that does not count
     WARM_UP: bool               False where that first run is left out (may be missing)
-    RATIOS: tuple[Ratio, ...]   which figures are compared, and with what target
+    RATIOS: tuple[Ratio, ...]   which figures are compared, and with what target (may be missing)
     BOUNDS: tuple[Bound, ...]   which figures have a limit of their own (may be missing)
 
     @contextmanager
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BENCHES: Mapping[str, str] = {name: f"tests.bench.{name}" for name in ("decode", "window", "page")}
+BENCHES: Mapping[str, str] = {name: f"tests.bench.{name}" for name in ("decode", "window", "page", "history")}
 """Name -> module, in the order of running."""
 
 Measure = Callable[[int], float | Mapping[str, float]]

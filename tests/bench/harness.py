@@ -24,7 +24,7 @@ def run(name: str, setup: Setup) -> dict[str, Any]:
         "seeds": [FIRST_SEED + number for number in range(bench.REPETITIONS)],
         "figures": figures,
         "medians": {subject: median(values) for subject, values in figures.items()},
-        "ratios": ratios(figures, bench.RATIOS),
+        "ratios": ratios(figures, getattr(bench, "RATIOS", ())),
         "bounds": bounds(figures, getattr(bench, "BOUNDS", ())),
     }
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import insert
 
+from backends.values import Timings, Usage
+from webui.dialogue import Made
 from webui.history.connection import Database
+from webui.history.made import write_made
 from webui.history.store import History
 from webui.history.tables import CHAT, MESSAGE, TREE
 
@@ -67,7 +70,7 @@ def url_of(folder: Path) -> str:
     return f"sqlite:///{(folder / 'samovar.db').as_posix()}"
 
 
-def store(folder: Path, talks: Sequence[Sequence[str]]) -> list[int]:
+def store(folder: Path, talks: Iterable[Sequence[str]]) -> list[int]:
     """Add a chat of the owner's for each dialogue; return their ids. Persons and assistant take turns."""
     url = url_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,8 @@ def store(folder: Path, talks: Sequence[Sequence[str]]) -> list[int]:
             messages.append({
                 "id": number, "account_id": OWNER, "tree_id": chat, "chat_id": chat, "parent_id": parent,
                 "role": ("user", "assistant")[at % 2], "state": "done", "hidden": False,
-                "created": _BEGINNING + number, "made": None, "content": text, "reasoning": "",
+                "created": _BEGINNING + number, "made": _made(number) if at % 2 else None, "content": text,
+                "reasoning": "",
             })  # fmt: skip
             parent = number
         chats.append({
@@ -96,3 +100,10 @@ def store(folder: Path, talks: Sequence[Sequence[str]]) -> list[int]:
         for table, rows in ((TREE, trees), (MESSAGE, messages), (CHAT, chats)):
             connection.execute(insert(table), rows)
     return [int(str(chat["id"])) for chat in chats]
+
+
+def _made(number: int) -> str | None:
+    """Return what is kept with a reply: no two of them alike."""
+    usage, timings = Usage(400 + number % 1000, 300, 80), Timings(0.01, 0.1 + number / 1e6, 0.8)
+    sampling = {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.05}
+    return write_made(Made("SmolLM2 135M Instruct", "0123456789abcdef", sampling, number, usage, timings))
