@@ -52,8 +52,8 @@ class SamplingParams:
     Sources of the rules: top-p (Holtzman 2019, arXiv:1904.09751), locally typical (Meister 2022, arXiv:2202.00666),
     min-p (Nguyen 2024, arXiv:2407.01082), top-n-sigma (Tang 2024, arXiv:2411.07641), mirostat (Basu 2020,
     arXiv:2007.14966), repetition penalty (Keskar 2019, arXiv:1909.05858), frequency and presence penalty (OpenAI's
-    API), DRY and XTC (their author's pull requests to text-generation-webui, numbers 5677 and 6335), beam search
-    and its length penalty (transformers 5).
+    API), DRY and XTC (their author's pull requests to text-generation-webui, numbers 5677 and 6335), the ban of
+    repeated n-grams (Paulus 2017, arXiv:1705.04304), beam search and its length penalty (transformers 5).
     """
 
     temperature: float = _knob(1.0, "float", "basic", lo=0, hi=5, step=0.05, slider=2)
@@ -92,6 +92,8 @@ class SamplingParams:
     """How many last tokens DRY looks at; 0 none, -1 the whole window."""
     dry_breakers: tuple[str, ...] = _knob(("\n", ":", '"', "*"), "texts", "expert")
     """Texts at which DRY stops matching."""
+    no_repeat_ngram_size: int = _knob(0, "int", "repetition", lo=0, hi=1000, slider=10)
+    """No sequence of so many tokens comes twice, in prompt and reply together; 0 is off, 1 repeats no token at all."""
     num_beams: int = _knob(1, "int", "beams", lo=1, hi=MAX_BEAMS)
     """Search the most probable reply with this many beams instead of drawing token by token; 1 draws."""
     length_penalty: float = _knob(1.0, "float", "beams", lo=-5, hi=5, step=0.1)

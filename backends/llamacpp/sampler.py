@@ -1,21 +1,27 @@
 """The sampler chain of one request, built from `SamplingParams` out of llama.cpp's samplers.
 
-Order: logit bias and bans, then the steps of `sampler_order`, then the draw. A step at its neutral value is absent.
-Mirostat steers the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the maximum.
+Order: what must not come is left out (by the guide, bans, repeated n-grams, and the end that is held back), then the
+logit bias, then the steps of `sampler_order`, then the draw. A step at its neutral value is absent. Mirostat steers
+the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the maximum.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_cpp import llama_cpp as native
 
+from backends.llamacpp.candidates import Candidates, Row, highest, row_of
 from backends.llamacpp.vocabulary import Vocabulary
+from backends.ngrams import Ngrams
 from backends.sampling import SamplingParams
+from backends.values import Choice, TokenProbability
+
+if TYPE_CHECKING:
+    from backends.guiding.guide import Guide
 
 _MIROSTAT_CANDIDATES = 100
 """The m of the mirostat 1 paper, as in llama.cpp."""
@@ -34,8 +40,7 @@ class Step:
 def plan(params: SamplingParams, window: int) -> tuple[Step, ...]:
     """Return the steps of a chain for `params`; `window` is what -1 stands for in the `last_n` knobs."""
     params = params.canonical()
-    bias = dict(params.logit_bias) | dict.fromkeys(params.banned_tokens, -math.inf)
-    first = [Step("bias", tuple(bias.items()))] if bias else []
+    first = [Step("bias", tuple(dict(params.logit_bias).items()))] if params.logit_bias else []
     names = [name for name in params.sampler_order if not params.mirostat or name in _SHAPING]
     steps = [Step(name, values) for name in names if (values := _READERS[name](params, window))]
     return (*first, *steps, _draw(params))
@@ -96,21 +101,26 @@ _READERS: Mapping[str, Callable[[SamplingParams, int], tuple[Any, ...]]] = {
 class Sampler:
     """A chain that draws the tokens of one request and remembers what it saw.
 
-    `tokens` are those of the prompt: penalties and DRY look at them as at written ones, whether they were read now
-    or kept from before. `close` gives the memory back.
+    `tokens` are those of the prompt: penalties, DRY and the ban of n-grams look at them as at written ones, whether
+    they were read now or kept from before. A `guide` tells which tokens may come; where the bans would leave none of
+    them, they give way. `last` is what was weighed at the last draw, where so many `alternatives` are asked for.
+    `close` gives the memory back.
     """
 
     def __init__(
-        self, params: SamplingParams, vocabulary: Vocabulary, window: int, seed: int, tokens: Sequence[int] = ()
-    ) -> None:
-        self._vocabulary, self._seed = vocabulary, seed
-        self._held_back = params.min_tokens if vocabulary.ends else 0
+        self, params: SamplingParams, vocabulary: Vocabulary, window: int, seed: int, tokens: Sequence[int] = (),
+        guide: Guide | None = None, alternatives: int = 0,
+    ) -> None:  # fmt: skip
+        self._vocabulary, self._seed, self._guide, self._alternatives = vocabulary, seed, guide, alternatives
+        self._banned, self._held_back = frozenset(params.banned_tokens), params.min_tokens
+        self._greedy = params.canonical().greedy
+        self._ngrams = Ngrams(params.no_repeat_ngram_size, tokens)
+        self._candidates = Candidates(vocabulary.size)
+        self.last: Choice | None = None
         settings = native.llama_sampler_chain_default_params()
         settings.no_perf = True
         self.chain = native.llama_sampler_chain_init(settings)
         steps = plan(params, window)
-        if self._held_back:
-            self._add(Step("bias", tuple((token, -math.inf) for token in sorted(vocabulary.ends))))
         for step in steps:
             self._add(step)
         last = max((step.values[0 if step.name == "penalties" else 3] for step in steps if step.name in _WINDOWED),
@@ -119,13 +129,35 @@ class Sampler:
             native.llama_sampler_accept(self.chain, token)
 
     def sample(self, context: native.llama_context_p, index: int) -> int:
-        """Draw from the logits of the batch's `index`-th token, and remember the token drawn."""
-        token: int = native.llama_sampler_sample(self.chain, context, index)
-        if self._held_back:
-            self._held_back -= 1
-            if not self._held_back:
-                native.llama_sampler_free(native.llama_sampler_chain_remove(self.chain, 0))
+        """Draw from the logits of the batch's `index`-th token, and remember the token drawn. Raises `EngineFailed`."""
+        return self.draw(row_of(context, index, self._vocabulary.size))
+
+    def draw(self, logits: Row) -> int:
+        """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
+        allowed = self._guide.allowed() if self._guide is not None else None
+        self._candidates.fill(logits, allowed, self._excluded())
+        token = self._candidates.draw(self.chain)
+        native.llama_sampler_accept(self.chain, token)
+        self._ngrams.accept(token)
+        if self._guide is not None:
+            self._guide.take(token)
+        if self._alternatives:
+            self.last = self._choice(logits, token)
+        self._held_back -= 1
         return token
+
+    def _excluded(self) -> Collection[int]:
+        ends = self._vocabulary.ends if self._held_back > 0 else frozenset[int]()
+        return self._banned.union(ends, self._ngrams.banned)
+
+    def _choice(self, logits: Row, token: int) -> Choice:
+        tokens = [token, *highest(logits, self._alternatives)]
+        before = self._candidates.softmax(logits, tokens)
+        by_chance = self._candidates.probabilities
+        after = [float(each == token) for each in tokens] if self._greedy else by_chance(tokens)
+        pieces = map(self._vocabulary.spelled.__getitem__, tokens)
+        drawn, *top = map(TokenProbability, tokens, pieces, before, after)
+        return Choice(drawn, tuple(top))
 
     def close(self) -> None:
         """Free the chain. Idempotent."""

@@ -35,6 +35,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "dry_allowed_length": ("DRY free length", "Свободная длина DRY"),
     "dry_last_n": ("DRY window", "Память DRY"),
     "dry_breakers": ("DRY breakers", "Разделители DRY"),
+    "no_repeat_ngram_size": ("No repeated n-grams", "Запрет повтора n-грамм"),
     "num_beams": ("Number of beams", "Число лучей"),
     "length_penalty": ("Length penalty", "Поправка на длину"),
     "early_stopping": ("When the search stops", "Когда остановить поиск"),
@@ -151,6 +152,12 @@ HELP: Mapping[str, tuple[str, str]] = {
         "Normally left alone.",
         "Тексты, на которых DRY начинает сравнивать заново, по одному в строке: так списки и диалоги не теряют "
         "формы. Обычно их не трогают.",
+    ),
+    "no_repeat_ngram_size": (
+        "No sequence of so many tokens may come twice, your messages included. 3 or 4 ends every loop, and soon forbids "
+        "names and phrases that are needed; 0 is off and usual.",
+        "Ни одна цепочка из стольких токенов не повторится, считая и ваши сообщения. При 3–4 зацикливание исчезает, "
+        "но вскоре под запретом оказываются и нужные имена и обороты; обычно 0 — выключено.",
     ),
     "num_beams": (
         "Instead of choosing word by word, follows this many replies at once and keeps the most probable one. Nothing "
