@@ -1,9 +1,9 @@
 """How long a history of 100,000 messages takes to answer, in a SQLite file made by our own store.
 
 The texts are drawn from a vocabulary of 40,000 words, Latin and Cyrillic, whose frequencies follow Zipf's law as those
-of a language do. A common word stands in about every third message, a rare one in about thirty. Chats are opened at random,
-so that hardly one is still in memory. Nothing here is the page's: "list" is what fills the list of chats, "open" a
-chat and its whole tree, "append" a message at its end, "export" every chat of the account, one after another.
+of a language do. A common word stands in about every third message, a rare one in about thirty. Chats are opened at
+random, so that hardly one is still in memory. Nothing here is the page's: "list" is what fills the list of chats,
+"open" a chat and its whole tree, "append" a message at its end, "export" every chat of the account, one after another.
 """
 
 from __future__ import annotations
