@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from backends.constraints import Constraint
 from backends.errors import (
     EngineClosed,
     InvalidParameter,
@@ -17,7 +18,14 @@ from backends.errors import (
     UnsupportedParameter,
 )
 from backends.remote.client import Limits
-from backends.remote.engines import CONTINUE, IMPERSONATE, Engine, capabilities
+from backends.remote.engines import (
+    CONTINUE,
+    CONTINUE_SHAPED,
+    IMPERSONATE,
+    SHAPED_THINKING,
+    Engine,
+    capabilities,
+)
 from backends.remote.failures import Failure, while_asking
 from backends.remote.generation import Asked, RemoteGeneration
 from backends.remote.loop import Loop
@@ -57,17 +65,21 @@ class RemoteBackend:
             raise EngineClosed
         params = request.sampling.canonical()
         self._check(params, request.prompt)
+        if request.constraint is not None:
+            self._check_shape(request.constraint, request.prompt)
         if params.seed < 0 and self._first.kind.seeds:
             params = dataclasses.replace(params, seed=secrets.randbelow(_SEEDS))
-        needs = _Needs(params, request.prompt)
+        needs = _Needs(params, request.prompt, request.constraint)
         self._revive()
         place = self._place(request.prompt, needs.met_by)
         size = len(place.ready.encoded.tokens)
         if size >= self._window:
             raise PromptTooLong(tokens=size, window=self._window)
-        return RemoteGeneration(
-            self._loop, self._pool, self._limits, Asked(request.prompt, params, needs.met_by), place
-        )
+        if request.constraint is not None and place.ready.route == "text" and place.ready.thinking:
+            # The engine would not wait for the end of the thinking, which has no shape.
+            raise UnsupportedFeature(name=SHAPED_THINKING, engine=self._first.kind.name)
+        asked = Asked(request.prompt, params, needs.met_by, request.constraint)
+        return RemoteGeneration(self._loop, self._pool, self._limits, asked, place)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """See `Backend.encode`: where counts are estimates, the tokens are all -1."""
@@ -130,6 +142,14 @@ class RemoteBackend:
         self._check_ids("logit_bias", tuple(token for token, _ in params.logit_bias))
         self._check_ids("banned_tokens", params.banned_tokens)
 
+    def _check_shape(self, constraint: Constraint, prompt: Prompt) -> None:
+        kind = self._first.kind
+        if constraint.kind not in self._capabilities.constraints:
+            raise UnsupportedParameter(name=constraint.name, engine=kind.name)
+        kind.shaping.check(constraint, kind.name)
+        if isinstance(prompt, ChatPrompt) and prompt.prefix and not kind.shaping.prefixes:
+            raise UnsupportedFeature(name=CONTINUE_SHAPED, engine=kind.name)
+
     def _check_ids(self, name: str, tokens: tuple[int, ...]) -> None:
         size = self._first.vocabulary
         for token in tokens:
@@ -149,10 +169,13 @@ class _Needs:
 
     params: SamplingParams
     prompt: Prompt
+    constraint: Constraint | None
 
     def met_by(self, engine: Engine) -> bool:
         """Whether an engine has it all."""
         if not engine.kind.knobs >= self.params.difference().keys():
+            return False
+        if self.constraint is not None and not engine.kind.shaping.keeps(self.constraint):
             return False
         if not isinstance(self.prompt, ChatPrompt):
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
@@ -37,6 +38,7 @@ _OWNERS: Mapping[str, Kind] = {
 _OPENAI_HOST = "api.openai.com"
 # Ollama's templates are Go's; those that ask whether a message is the last one leave the assistant's open.
 _LEAVES_OPEN = "$last"
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
 def discover(client: Client, wanted: Wanted) -> Engine:
@@ -112,6 +114,9 @@ def _look_at_llama_server(client: Client, found: Found, card: Json, wanted: Want
 
 
 def _look_at_vllm(client: Client, found: Found, _: Json, wanted: Wanted) -> Engine:
+    version = attempt(client.ask, "GET", "/version").get("version")
+    if isinstance(version, str) and (told := _VERSION.match(version)) and (int(told[1]), int(told[2])) < (0, 11):
+        found = replace(found, kind=engines.VLLM_BEFORE_ENGINE)
     return _with_tokenizer(client, found, wanted)
 
 
@@ -131,6 +136,7 @@ def _look_at_samovar(client: Client, found: Found, card: Json, wanted: Wanted) -
         quantization=text(card.get("quantization")),
         parameters=whole(card.get("parameters")),
         size_bytes=whole(card.get("size_bytes")),
+        kind=replace(found.kind, shaping=found.kind.shaping.only(card.get("constraints"))),
     )
     return with_engine_template(found, wanted, OpenTokenizer(client, found.model, "/v1", strict=True), trusted=True)
 

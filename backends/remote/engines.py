@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from backends.constraints import SHAPES
 from backends.errors import UnsupportedFeature, UnsupportedParameter
-from backends.remote import wires
+from backends.remote import shaping, wires
 from backends.remote.estimate import Estimate
 from backends.remote.prompts import Prompts, Route
+from backends.remote.shaping import Shaping
 from backends.remote.spelling import (
     LLAMA_SERVER,
     LM_STUDIO,
@@ -29,6 +31,8 @@ ALWAYS = frozenset(("max_tokens", "stop"))
 """Knobs that every engine has: the one is sent, the other we see to ourselves."""
 CONTINUE, IMPERSONATE = "continue", "impersonate"
 """What may be missing beside knobs (see `Capabilities.reasons`)."""
+CONTINUE_SHAPED, SHAPED_THINKING = "continue_shaped", "shaped_thinking"
+"""What may be missing beside a shape: going on within it, and beginning it where the thinking ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class Kind:
     """A kind of engine. `name` is what people call it; `chat` and `text` are its endpoints.
 
     `takes_tokens`: a plain prompt may be sent as tokens. `prefill`: the fields with which it goes on with a last
-    message of the assistant's, None if it does not. `seeds`: it may be sent a seed unasked, and obeys it.
+    message of the assistant's, None if it does not. `seeds`: it may be sent a seed unasked, and obeys it. `shaping` is
+    how it is told the shape of a reply.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Kind:
     takes_tokens: bool = False
     prefill: Mapping[str, Any] | None = None
     seeds: bool = True
+    shaping: Shaping = shaping.NONE
 
     @property
     def knobs(self) -> frozenset[str]:
@@ -56,15 +62,28 @@ class Kind:
 _CONTINUE: Mapping[str, Any] = {"continue_final_message": True}
 
 VLLM_ENGINE = Kind(
-    "vLLM", VLLM, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, {**_CONTINUE, "add_generation_prompt": False}
+    "vLLM",
+    VLLM,
+    wires.CHAT_COUNTED,
+    wires.TEXT_COUNTED,
+    True,
+    {**_CONTINUE, "add_generation_prompt": False},
+    shaping=shaping.VLLM,
 )
-SGLANG_ENGINE = Kind("SGLang", SGLANG, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE, seeds=False)
-SGLANG_SEEDED_ENGINE = Kind("SGLang", SGLANG_SEEDED, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE)
-LLAMA_SERVER_ENGINE = Kind("llama-server", LLAMA_SERVER, wires.CHAT, wires.LLAMA_SERVER, True, {})
-OLLAMA_ENGINE = Kind("Ollama", OLLAMA, wires.OLLAMA_CHAT, wires.OLLAMA_TEXT)
-LM_STUDIO_ENGINE = Kind("LM Studio", LM_STUDIO)
-SAMOVAR_ENGINE = Kind("Samovar", SAMOVAR, prefill={})
-OPENAI_ENGINE = Kind("OpenAI", OPENAI, wires.CHAT_OPENAI, seeds=False)
+SGLANG_ENGINE = Kind(
+    "SGLang", SGLANG, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE, seeds=False, shaping=shaping.SGLANG
+)
+SGLANG_SEEDED_ENGINE = Kind(
+    "SGLang", SGLANG_SEEDED, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE, shaping=shaping.SGLANG
+)
+LLAMA_SERVER_ENGINE = Kind(
+    "llama-server", LLAMA_SERVER, wires.CHAT, wires.LLAMA_SERVER, True, {}, shaping=shaping.LLAMA_SERVER
+)
+VLLM_BEFORE_ENGINE = replace(VLLM_ENGINE, shaping=shaping.VLLM_BEFORE)
+OLLAMA_ENGINE = Kind("Ollama", OLLAMA, wires.OLLAMA_CHAT, wires.OLLAMA_TEXT, shaping=shaping.OLLAMA)
+LM_STUDIO_ENGINE = Kind("LM Studio", LM_STUDIO, shaping=shaping.LM_STUDIO)
+SAMOVAR_ENGINE = Kind("Samovar", SAMOVAR, prefill={}, shaping=shaping.SAMOVAR)
+OPENAI_ENGINE = Kind("OpenAI", OPENAI, wires.CHAT_OPENAI, seeds=False, shaping=shaping.OPENAI)
 OTHER_ENGINE = Kind("OpenAI-compatible", OPENAI, seeds=False)
 
 
@@ -112,4 +131,7 @@ def capabilities(engines: Sequence[Engine]) -> Capabilities:
     }
     reasons = {name: UnsupportedParameter().code for name in knobs() if name not in named}
     reasons |= {name: UnsupportedFeature().code for name, can in able.items() if not can}
-    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], all(engine.exact for engine in engines), reasons=reasons)
+    shapes = frozenset.intersection(*(frozenset(engine.kind.shaping.told) for engine in engines))
+    reasons |= {f"constraint.{shape}": UnsupportedParameter().code for shape in SHAPES if shape not in shapes}
+    exact = all(engine.exact for engine in engines)
+    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], exact, reasons=reasons, constraints=shapes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from backends.constraints import Constraint
 from backends.errors import EngineClosed, EngineFailed, SamovarError
 from backends.remote.client import Limits
 from backends.remote.engines import Engine
@@ -38,6 +39,7 @@ class Asked:
     prompt: Prompt
     params: SamplingParams
     fit: Callable[[Engine], bool]
+    constraint: Constraint | None = None
 
 
 class RemoteGeneration:
@@ -128,7 +130,8 @@ class RemoteGeneration:
         """Send the request to one engine and take in its reply. Raises `Failure`."""
         engine, ready = place.engine, place.ready
         wire = engine.wire(ready.route)
-        content = {**engine.fields, "model": engine.model, **ready.content}
+        shape = engine.kind.shaping.fields(self._asked.constraint) if self._asked.constraint is not None else {}
+        content = {**engine.fields, "model": engine.model, **ready.content, **shape}
         knobs = spelled(engine.kind.spelling, self._asked.params, engine.about.window)
         body = wire.body(content, knobs, self._most(place))
         self._reply.send()

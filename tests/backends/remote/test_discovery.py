@@ -267,7 +267,7 @@ def test_llama_server(engine: FakeEngine, opened: Run) -> None:
     info = backend.info
     assert (info.name, info.window, info.trained_window) == ("Small-Model.Q4_1", 4096, 8192)
     assert (info.quantization, info.parameters) == ("Q4_1", 135)
-    assert set(backend.capabilities.reasons) == {"min_tokens"}
+    assert set(backend.capabilities.reasons) == {"min_tokens", "constraint.regex"}
     assert backend.detokenize(backend.encode(ASK).tokens) == LAID_OUT
     told = list(backend.start(Request(ASK, SamplingParams(temperature=0.5, banned_tokens=(7,), max_tokens=20))))
     assert "".join(each.text for each in told if isinstance(each, TextDelta)) == "onward"
@@ -377,6 +377,7 @@ def test_another_samovar(engine: FakeEngine, opened: Run) -> None:
         "trained_window": 8192,
         "fingerprint": "f1",
         "quantization": "Q4",
+        "constraints": ["json", "schema", "regex", "choices", "grammar"],
     }
     engine.routes |= {
         "GET /v1/models": models(card, owner="samovar"),
