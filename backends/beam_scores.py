@@ -51,12 +51,17 @@ class Scorer:
         steps = {"penalties": self._penalise, "dry": self._dry}
         self._steps = [steps[name] for name in params.sampler_order if name in steps]
 
-    def best(self, logits: Scores, written: Sequence[int], count: int) -> list[tuple[int, float]]:
+    def best(
+        self, logits: Scores, written: Sequence[int], count: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, float]]:
         """Return the `count` best tokens after a beam that has `written` so much, with their scores, the best first.
 
-        Tokens that are banned are left out. Raises `EngineFailed` where the model computed no numbers.
+        Tokens that are banned, or not `allowed` (None: all are), are left out. Raises `EngineFailed` where the model
+        computed no numbers.
         """
         scores = self.scores(logits, written)
+        if allowed is not None:
+            scores[~allowed] = -np.inf
         top = np.argpartition(-scores, min(count, len(scores)) - 1)[:count]
         order = top[np.lexsort((top, -scores[top]))]
         return [(int(token), float(scores[token])) for token in order if np.isfinite(scores[token])]

@@ -9,12 +9,14 @@ from typing import Any
 from llama_cpp import llama_cpp as native
 
 from backends.errors import EngineClosed
+from backends.llamacpp.candidates import Row, row_of
 from backends.llamacpp.executor import Outcome, Part
 from backends.llamacpp.interrupt import Interrupt
 from backends.llamacpp.logs import logs
 from backends.llamacpp.model import Model, failure
 from backends.llamacpp.options import LlamaCppOptions
 from backends.llamacpp.sampler import Sampler
+from backends.sampling import MAX_BEAMS
 
 BATCH = 512
 """Tokens decoded at once, at most."""
@@ -32,6 +34,8 @@ class Context:
 
     def __init__(self, model: Model, options: LlamaCppOptions) -> None:
         self.cuttable = model.cuttable
+        self.spare = spare_sequences(model)
+        self._size = native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle))
         self._interrupt = Interrupt()
         logs().clear()
         pointer = native.llama_init_from_model(model.handle, _params(model, options))
@@ -45,7 +49,7 @@ class Context:
         self._memory = memory
         self.cells = native.llama_n_ctx(pointer)
         self._interrupt.attach(pointer)
-        self._make_batch(options.parallel)
+        self._make_batch(options.parallel + self.spare)
 
     def _make_batch(self, sequences: int) -> None:
         # Our own arrays under the library's batch: whole slices are then written at once.
@@ -88,6 +92,10 @@ class Context:
         """Draw from the logits of the last batch's `index`-th token."""
         return sampler.sample(self.handle, index)
 
+    def logits(self, index: int) -> Row:
+        """Return the logits of the last batch's `index`-th token, until the next decode. Raises `EngineFailed`."""
+        return row_of(self.handle, index, self._size)
+
     def cut(self, sequence: int, keep: int) -> bool:
         """Forget all but the first `keep` tokens of a sequence; False (and nothing done) if it cannot be cut."""
         if native.llama_memory_seq_pos_max(self._memory, sequence) < keep:
@@ -113,11 +121,16 @@ class Context:
             self._pointer = None
 
 
+def spare_sequences(model: Model) -> int:
+    """Return how many sequences there are for beams; a recurrent state cannot be shared. They cost no memory."""
+    return MAX_BEAMS - 1 if model.cuttable else 0
+
+
 def _params(model: Model, options: LlamaCppOptions) -> native.llama_context_params:
     params: native.llama_context_params = native.llama_context_default_params()
     params.n_ctx = options.window(model.trained_window)
     params.n_batch = params.n_ubatch = BATCH
-    params.n_seq_max = params.n_outputs_max = options.parallel
+    params.n_seq_max = params.n_outputs_max = options.parallel + spare_sequences(model)
     params.n_threads = params.n_threads_batch = options.cores()
     params.kv_unified = True
     params.swa_full = True  # a sliding window would forget what a later request wants to reuse

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 from backends.errors import EngineClosed, EngineFailed, SamovarError
 from backends.llamacpp import scheduler
+from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.executor import Executor, Outcome, Part, Words
 from backends.llamacpp.pace import Pace
 from backends.llamacpp.run import Run
+from backends.llamacpp.searches import Searches
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.llamacpp.sequences import Sequences
 from backends.values import FinishReason
@@ -23,7 +25,8 @@ class Engine:
 
     def __init__(self, executor: Executor, words: Words, parallel: int) -> None:
         self._executor, self._words = executor, words
-        self._sequences = Sequences(parallel, executor.cells, executor.cuttable)
+        self._sequences = Sequences(parallel, executor.cells, executor.cuttable, executor.spare)
+        self._searches = Searches(executor, self._sequences)
         self._pace = Pace(executor.limit)
         self._running: dict[int, Run] = {}  # in the order of admission
         self._waiting: list[Run] = []  # guarded by the condition, as are the next three
@@ -72,6 +75,7 @@ class Engine:
                 try:
                     self._admit()
                     self._step()
+                    self._search()
                 except Exception as error:
                     self._fail_all(error)
         finally:
@@ -109,6 +113,9 @@ class Engine:
                 waiting[index].queue(place)
 
     def _fits(self, run: Run) -> bool:
+        spare = len(self._sequences.spare) - sum(each.width - 1 for each in self._running.values())
+        if run.width - 1 > spare:
+            return False
         return scheduler.fits(_waiting(run), self._views(), len(self._sequences.all), self._sequences.cells)
 
     def _begin(self, run: Run) -> None:
@@ -157,11 +164,15 @@ class Engine:
         while True:
             portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
             needed = sum(portion.tokens for portion in portions)
-            if self._sequences.free < needed:
-                for slot in self._sequences.evict(needed):
-                    self._executor.cut(slot.id, 0)
-            if self._sequences.free >= needed or not self._pause_one():
+            if self._free(needed) or not self._pause_one():
                 return portions
+
+    def _free(self, needed: int) -> bool:
+        """Give up what is idle until so many cells are free; False if that was not enough."""
+        if self._sequences.free < needed:
+            for slot in self._sequences.evict(needed):
+                self._executor.cut(slot.id, 0)
+        return self._sequences.free >= needed
 
     def _allow_interrupts(self, runs: Sequence[Run]) -> None:
         """Note whose cancel may break the decode off: those that read a prompt.
@@ -191,12 +202,51 @@ class Engine:
             run.read()
         if not part.logits:
             return
+        if isinstance(run, BeamRun):
+            self._searches.begin(run, index)
+            if run.search.over:
+                self._finish(run, "stop")
+            return
         token = self._executor.sample(run.sampler, index)
         reason: FinishReason | None = "stop"
         if token not in self._words.ends:
             reason = run.write(token, self._words.pieces[token])
         if reason:
             self._finish(run, reason)
+
+    # Beam searches
+
+    def _search(self) -> None:
+        """Take every beam search that has read its prompt a step further; its beams are one batch."""
+        for run in list(self._running.values()):
+            if isinstance(run, BeamRun) and run.branched and not (run.cancelled or self._closing):
+                try:
+                    self._search_one(run)
+                except Exception as error:
+                    self._fail(run, error)
+
+    def _search_one(self, run: BeamRun) -> None:
+        parts = self._searches.parts(run)
+        if not self._make_way(run, sum(len(part.tokens) for part in parts)):
+            return
+        outcome = self._executor.decode(parts)
+        if outcome is Outcome.DONE:
+            self._searches.took(run, parts)
+            if run.search.over:
+                self._finish(run, "stop")
+            return
+        self._searches.take_back(run)
+        if outcome is Outcome.FAILED:
+            self._fail(run, EngineFailed(reason="llama.cpp could not decode"))
+        elif outcome is Outcome.FULL:
+            self._make_room()
+
+    def _make_way(self, run: BeamRun, needed: int) -> bool:
+        """Free cells for a search; False if it has to wait for them, or to end as only its own are left."""
+        while run.slot is not None and not self._free(needed):
+            if not self._pause_one():
+                self._finish(run, "length")
+        return run.slot is not None
 
     # When a step does not succeed
 
@@ -217,7 +267,10 @@ class Engine:
             self._executor.cut(slot.id, 0)
         if not emptied and not self._pause_one():
             for run in list(self._running.values()):
-                self._fail(run, EngineFailed(reason="the KV cache is full"))
+                if isinstance(run, BeamRun) and run.begun:
+                    self._finish(run, "length")
+                else:
+                    self._fail(run, EngineFailed(reason="the KV cache is full"))
 
     def _pause_one(self) -> bool:
         """Send the run that began last back to wait, if there is more than one; it will go on where it is."""
@@ -235,15 +288,15 @@ class Engine:
         """A fault of our own: nothing is known of the cache any more, so it is given up, and the thread lives on."""
         for run in list(self._running.values()):
             self._fail(run, error)
-        for slot in self._sequences.all:
+        for slot in (*self._sequences.all, *self._sequences.spare):
             slot.busy = False
             self._sequences.cut(slot, 0)
             self._executor.cut(slot.id, 0)
 
     def _fail(self, run: Run, error: Exception) -> None:
         """End a run with an error; its sequence is emptied, for what it holds is doubtful."""
-        if run.slot is not None:
-            self._cut(run.slot, 0)
+        for slot in run.slots:
+            self._cut(slot, 0)
         self._running.pop(run.id, None)
         self._let_go(run)
         run.fail(error if isinstance(error, SamovarError) else EngineFailed(reason=f"{type(error).__name__}: {error}"))
@@ -254,6 +307,8 @@ class Engine:
         run.finish(reason)
 
     def _let_go(self, run: Run) -> None:
+        if isinstance(run, BeamRun):
+            self._searches.let_go(run)
         if run.slot is not None:
             self._sequences.release(run.slot)
             run.slot = None
@@ -261,13 +316,12 @@ class Engine:
 
     def _views(self) -> list[scheduler.Running]:
         return [
-            scheduler.Running(run.id, run.user, run.held, run.unread, run.limit - run.written)
-            for run in self._running.values()
+            scheduler.Running(run.id, run.user, run.held, run.unread, run.remaining) for run in self._running.values()
         ]
 
 
 def _waiting(run: Run) -> scheduler.Waiting:
-    return scheduler.Waiting(run.id, run.user, len(run.tokens), run.limit - run.written, run.paused)
+    return scheduler.Waiting(run.id, run.user, run.size, run.remaining, run.paused)
 
 
 def _part(run: Run, count: int) -> Part:

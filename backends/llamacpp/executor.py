@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from backends.beam_scores import Scores
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -31,18 +33,22 @@ class Executor(Protocol):
     """Decodes batches of several sequences. Only `interrupt` may be called from any thread.
 
     `cells` is the size of the KV pool, `limit` the most tokens of a batch, `cuttable` whether a sequence can be
-    shortened and shared.
+    shortened and shared, `spare` how many sequences there are for beams, beyond those of the requests.
     """
 
     cells: int
     limit: int
     cuttable: bool
+    spare: int
 
     def decode(self, parts: Sequence[Part]) -> Outcome:
         """Read the tokens of all parts."""
 
     def sample(self, sampler: Any, index: int) -> int:
         """Draw a token from the logits of the last batch's `index`-th token."""
+
+    def logits(self, index: int) -> Scores:
+        """Return the logits of the last batch's `index`-th token, until the next decode. Raises what its part met."""
 
     def cut(self, sequence: int, keep: int) -> bool:
         """Forget all but the first `keep` tokens of a sequence; False if it cannot be cut there. 0 always works."""

@@ -13,8 +13,8 @@ from backends.errors import InvalidParameter
 DEFAULT_WINDOW = 8192
 """The largest window taken unasked: a longer one costs memory that a home machine may not have."""
 LEAST_WINDOW = 64
-MOST_SEQUENCES = 256
-"""What llama.cpp is built for (LLAMA_MAX_SEQ)."""
+MOST_SEQUENCES = 240
+"""What llama.cpp is built for (256, LLAMA_MAX_SEQ), less those of the beams."""
 
 
 @dataclass(frozen=True, slots=True)

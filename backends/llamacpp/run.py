@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Protocol
 
 from backends.errors import SamovarError
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.textstream import Piece, TextStream
-from backends.values import Done, Event, FinishReason, Progress, Queued, ReasoningDelta, TextDelta, Timings, Usage
+from backends.values import (
+    Branch,
+    Choice,
+    Done,
+    Event,
+    FinishReason,
+    Progress,
+    Queued,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    Usage,
+)
 
 
 class Closable(Protocol):
@@ -23,20 +35,25 @@ class Closable(Protocol):
 class Run:
     """A request in the engine. Only `cancelled` and `events` are touched by other threads.
 
-    `tokens` are the prompt and then what was written; `limit` is the most tokens it may write.
+    `tokens` are the prompt and then what was written; `limit` is the most tokens it may write. `weighed` returns what
+    was weighed when the last token was drawn, if that is to be told.
     """
 
     def __init__(
-        self, prompt: Sequence[int], *, limit: int, sampler: Closable, stream: TextStream, seed: int = 0, user: str = ""
-    ) -> None:
+        self, prompt: Sequence[int], *, limit: int, sampler: Closable, stream: TextStream, seed: int = 0,
+        user: str = "", weighed: Callable[[], Choice | None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.tokens, self.prompt_size, self.limit = list(prompt), len(prompt), limit
         self.sampler, self.user, self.seed = sampler, user, seed
         self.events: SimpleQueue[Event | SamovarError] = SimpleQueue()
         self.cancelled = self.paused = self.ended = False
         self.slot: Slot | None = None
         self.id = 0
+        self.beams: tuple[Branch, ...] = ()
         self._stream = stream
         self._cached: int | None = None
+        self._weighed = weighed
+        self._choices: list[Choice] = []
         self._place = self._unreported = 0
         self._began = time.monotonic()
         self._admitted = self._first = 0.0
@@ -45,6 +62,26 @@ class Run:
     def written(self) -> int:
         """The number of tokens of the reply so far."""
         return len(self.tokens) - self.prompt_size
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The sequences that it has."""
+        return [self.slot] if self.slot else []
+
+    @property
+    def width(self) -> int:
+        """The number of sequences that it writes in."""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """The number of its tokens."""
+        return len(self.tokens)
+
+    @property
+    def remaining(self) -> int:
+        """The most tokens that it may still write."""
+        return self.limit - self.written
 
     @property
     def held(self) -> int:
@@ -75,14 +112,25 @@ class Run:
 
     def write(self, token: int, data: bytes) -> FinishReason | None:
         """Take a token of the reply and the bytes it stands for; return the reason if the reply ends with it."""
-        if not self._first:
-            self._first = time.monotonic()
+        self.start_writing()
         self.tokens.append(token)
         self._unreported += 1
+        if (choice := self._weighed()) is not None:
+            self._choices.append(choice)
         self._report(self._stream.push(data))
         if self._stream.stopped:
             return "stop"
         return "length" if self.written >= self.limit else None
+
+    def start_writing(self) -> None:
+        """Note the time of the first token."""
+        self._first = self._first or time.monotonic()
+
+    def deliver(self, tokens: Sequence[int], data: bytes) -> None:
+        """Take a whole reply and the bytes that it stands for."""
+        self.tokens.extend(tokens)
+        self._unreported += len(tokens)
+        self._report(self._stream.push(data))
 
     def finish(self, reason: FinishReason) -> None:
         """Tell the consumer that this is the end."""
@@ -91,13 +139,13 @@ class Run:
         self.ended = True
         self._report(self._stream.flush())
         if self._unreported:
-            self._tell(TextDelta("", self._unreported))
+            self._tell(TextDelta("", self._unreported, tuple(self._choices)))
         now = time.monotonic()
         admitted = self._admitted or now
         first = self._first or now
         usage = Usage(self.prompt_size, self._cached or 0, self.written)
         timings = Timings(admitted - self._began, first - admitted, now - first)
-        self.events.put(Done(reason, usage, timings, self.seed))
+        self.events.put(Done(reason, usage, timings, self.seed, self.beams))
         self.sampler.close()
 
     def fail(self, error: SamovarError) -> None:
@@ -110,10 +158,11 @@ class Run:
     def _report(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
             kind = ReasoningDelta if piece.reasoning else TextDelta
-            self._tell(kind(piece.text, self._unreported))
+            self._tell(kind(piece.text, self._unreported, tuple(self._choices)))
 
     def _tell(self, event: TextDelta | ReasoningDelta) -> None:
         self._unreported = 0
+        self._choices.clear()
         self.events.put(event)
 
 

@@ -39,14 +39,16 @@ class Placement:
 
 
 class Sequences:
-    """The bookkeeping of `count` sequences over `cells` cells.
+    """The bookkeeping of `number` sequences, and so many `spare` ones, over `cells` cells.
 
     `cuttable` says whether a sequence can be shortened and shared (not so for recurrent models).
     """
 
-    def __init__(self, number: int, cells: int, cuttable: bool = True) -> None:
+    def __init__(self, number: int, cells: int, cuttable: bool = True, spare: int = 0) -> None:
         self.cells, self.cuttable = cells, cuttable
         self.all = [Sequence(index) for index in range(number)]
+        self.spare = [Sequence(index) for index in range(number, number + spare)]
+        """Sequences that are lent to beams and keep nothing."""
         self._shares: Counter[int] = Counter()
         self._cell_names, self._ticks = count(), count(1)
 
@@ -89,11 +91,27 @@ class Sequences:
             self.cut(sequence, placement.keep)
         else:
             self.cut(sequence, 0)
-            source = self.all[placement.source]
-            sequence.tokens, sequence.cells = source.tokens[: placement.keep], source.cells[: placement.keep]
-            self._shares.update(sequence.cells)
+            self.share(self.all[placement.source], sequence, placement.keep)
         sequence.busy, sequence.used = True, next(self._ticks)
         return sequence
+
+    def share(self, source: Sequence, target: Sequence, keep: int) -> None:
+        """Note that an empty sequence holds the first `keep` tokens of another, in the same cells."""
+        target.tokens, target.cells = source.tokens[:keep], source.cells[:keep]
+        self._shares.update(target.cells)
+
+    def lend(self) -> Sequence:
+        """Return a spare sequence, empty and marked busy. Raises `LookupError` when there is none."""
+        sequence = next((each for each in self.spare if not each.busy), None)
+        if sequence is None:
+            raise LookupError("no spare sequence is left")
+        sequence.busy = True
+        return sequence
+
+    def give_back(self, sequence: Sequence) -> None:
+        """Take a lent sequence back; it keeps nothing."""
+        self.cut(sequence, 0)
+        sequence.busy = False
 
     def append(self, sequence: Sequence, tokens: Tokens[int]) -> None:
         """Note that a sequence now holds `tokens` as well."""

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from backends.beam_scores import Scores
 from backends.errors import SamovarError
 from backends.llamacpp.executor import Outcome, Part
+from backends.sampling import MAX_BEAMS
 from backends.transformers.cache import cut, is_cuttable, new_cache, share
 from backends.transformers.devices import free_cached
 from backends.transformers.failures import is_memory, while_running
@@ -45,9 +47,10 @@ class TorchExecutor:
         self._config = model.config.get_text_config(decoder=True)
         self._device = model.get_input_embeddings().weight.device
         self._extra = _arguments(model)
-        self._caches: list[Any] = [self._empty() for _ in range(sequences)]
-        self._held = [0] * sequences  # -1 where a broken pass left it in doubt
-        self.cuttable = is_cuttable(self._caches[0])
+        self.cuttable = is_cuttable(self._empty())
+        self.spare = MAX_BEAMS - 1 if self.cuttable else 0
+        self._caches: list[Any] = [self._empty() for _ in range(sequences + self.spare)]
+        self._held = [0] * len(self._caches)  # -1 where a broken pass left it in doubt
         self._failed: dict[int, SamovarError] = {}
         self._logits: dict[int, Tensor | SamovarError] = {}
         self._stop = threading.Event()
@@ -112,14 +115,23 @@ class TorchExecutor:
 
     def sample(self, sampler: Sampler, index: int) -> int:
         """Draw from the logits of the last batch's `index`-th token. Raises the error that its part met."""
-        logits = self._logits[index]
-        if isinstance(logits, SamovarError):
-            raise logits
+        logits = self._found(index)
         with torch.inference_mode():
             try:
                 return sampler.sample(logits)
             except Exception as error:
                 raise while_running(self._name, error) from error
+
+    def logits(self, index: int) -> Scores:
+        """Return the logits of the last batch's `index`-th token. Raises the error that its part met."""
+        scores: Scores = self._found(index).float().cpu().numpy()
+        return scores
+
+    def _found(self, index: int) -> Tensor:
+        logits = self._logits[index]
+        if isinstance(logits, SamovarError):
+            raise logits
+        return logits
 
     def cut(self, sequence: int, keep: int) -> bool:
         """Forget all but the first `keep` tokens of a sequence; False (and nothing done) if it cannot be cut."""

@@ -82,7 +82,7 @@ def test_nothing_comes_after_a_stop() -> None:
 
 def test_a_fork_goes_on_by_itself() -> None:
     stream = TextStream(["END"])
-    said = [stream.push("caf".encode()), stream.push("é".encode()[:1])]
+    said = [stream.push(b"caf"), stream.push("é".encode()[:1])]
     fork = stream.fork()
     assert fork.push("è".encode()[1:] + b" EN") + fork.push(b"D")
     assert fork.stopped and not stream.stopped

@@ -47,8 +47,8 @@ class FakeSampler:
 class FakeExecutor:
     """Keeps a real list of tokens for each sequence and complains when the engine loses track of it."""
 
-    def __init__(self, cells: int = 1000, limit: int = 64, cuttable: bool = True) -> None:
-        self.cells, self.limit, self.cuttable = cells, limit, cuttable
+    def __init__(self, cells: int = 1000, limit: int = 64, cuttable: bool = True, spare: int = 0) -> None:
+        self.cells, self.limit, self.cuttable, self.spare = cells, limit, cuttable, spare
         self.held: dict[int, list[tuple[int, int]]] = {}  # sequence -> (cell, token)
         self.batches: list[list[Part]] = []
         self.before: Callable[[FakeExecutor], Outcome | None] = lambda _: None
