@@ -7,6 +7,8 @@ from pathlib import Path
 
 from backends.encoder import Encoder
 from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
+from backends.guiding.guide import Guides
+from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.context import Context
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.identity import describe
@@ -37,10 +39,11 @@ class LlamaCppBackend:
         try:
             self._vocabulary = vocabulary = _vocabulary(model)
             template = _template(model, vocabulary, options.template)
-            self._encoder = Encoder(vocabulary, template)
+            self._encoder, self._guides = Encoder(vocabulary, template), Guides(vocabulary, ENGINE)
             window = options.window(model.trained_window)
             self._info = describe(model, vocabulary, window, template.name)
             context = Context(model, options)
+            self._cuttable = context.cuttable
         except BaseException:
             model.close()
             raise
@@ -53,9 +56,10 @@ class LlamaCppBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Backend.capabilities`."""
-        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
-        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
+        """See `Backend.capabilities`: every knob, but no beams for a recurrent model."""
+        lacking = frozenset() if self._cuttable else BEAM_KNOBS
+        reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
+        return Capabilities(frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""
@@ -73,11 +77,21 @@ class LlamaCppBackend:
         if room < 1:
             raise PromptTooLong(tokens=len(tokens), window=window)
         seed = params.seed if params.seed >= 0 else secrets.randbelow(_SEEDS)
+        guide = self._guides.begin(request, prepared)
+        limit = min(params.max_tokens or room, room)
+        stream = TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead)
+        if params.num_beams > 1:
+            return BeamRun(
+                tokens, params, self._vocabulary, window, limit=limit, stream=stream, seed=seed, user=request.user,
+                guide=guide,
+            )  # fmt: skip
+        sampler = Sampler(params, self._vocabulary, window, seed, tokens, guide, request.alternatives)
         return Run(
             tokens,
-            limit=min(params.max_tokens or room, room),
-            sampler=Sampler(params, self._vocabulary, window, seed, tokens),
-            stream=TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead),
+            limit=limit,
+            sampler=sampler,
+            weighed=lambda: sampler.last,
+            stream=stream,
             seed=seed,
             user=request.user,
         )
