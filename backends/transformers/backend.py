@@ -7,6 +7,8 @@ from pathlib import Path
 
 from backends.encoder import Encoder
 from backends.errors import EngineClosed, InvalidParameter, ModelUnsupported, PromptTooLong, UnsupportedParameter
+from backends.guiding.guide import Guides
+from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
@@ -40,12 +42,13 @@ class TransformersBackend:
         loaded = load(source, options)
         self._vocabulary = vocabulary = _vocabulary(loaded)
         template = _template(loaded, vocabulary, options.template)
-        self._encoder = Encoder(vocabulary, template)
+        self._encoder, self._guides = Encoder(vocabulary, template), Guides(vocabulary, ENGINE)
         window = options.window(trained_window(loaded.config))
         self._info = describe(loaded, vocabulary, window, template.name)
         self._closed = False
         # Only the executor keeps the model, so that closing it gives the memory back.
         executor = TorchExecutor(loaded.model, source.name, window, options.parallel)
+        self._searches = executor.spare > 0
         self._engine = Engine(executor, vocabulary, options.parallel)
 
     @property
@@ -55,9 +58,10 @@ class TransformersBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Backend.capabilities`."""
-        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
-        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
+        """See `Backend.capabilities`: every knob, but no beams for a recurrent model."""
+        lacking = frozenset() if self._searches else BEAM_KNOBS
+        reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
+        return Capabilities(knobs=frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""
@@ -75,11 +79,21 @@ class TransformersBackend:
         if room < 1:
             raise PromptTooLong(tokens=len(tokens), window=window)
         seed = params.seed if params.seed >= 0 else secrets.randbelow(_SEEDS)
+        guide = self._guides.begin(request, prepared)
+        limit = min(params.max_tokens or room, room)
+        stream = TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead)
+        if params.num_beams > 1:
+            return BeamRun(
+                tokens, params, self._vocabulary, window, limit=limit, stream=stream, seed=seed, user=request.user,
+                guide=guide,
+            )  # fmt: skip
+        sampler = Sampler(params, self._vocabulary, window, seed, tokens, guide, request.alternatives)
         return Run(
             tokens,
-            limit=min(params.max_tokens or room, room),
-            sampler=Sampler(params, self._vocabulary, window, seed, tokens),
-            stream=TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead),
+            limit=limit,
+            sampler=sampler,
+            weighed=lambda: sampler.last,
+            stream=stream,
             seed=seed,
             user=request.user,
         )

@@ -1,26 +1,32 @@
 """The sampler of one request: the steps of `SamplingParams` in their order, then the draw.
 
-Order: bias, bans and the held-back end; then the steps of `sampler_order`; then the draw. A step at its neutral value
-is absent. Mirostat steers the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the
-maximum. This is the order of the llama.cpp engine, and the steps are defined alike.
+Order: what must not come is left out (by the guide, bans, repeated n-grams, and the end that is held back), then the
+logit bias, then the steps of `sampler_order`, then the draw. A step at its neutral value is absent. Mirostat steers
+the surprise itself: it is the draw, and the truncating steps are absent. Greedy takes the maximum. This is the order of
+the llama.cpp engine, and the steps are defined alike.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from backends.errors import EngineFailed
+from backends.ngrams import Ngrams
 from backends.sampling import SamplingParams
 from backends.transformers import sampling_cuts as cuts
 from backends.transformers import sampling_draws as draws
 from backends.transformers import sampling_penalties as past
+from backends.values import Choice, TokenProbability
+
+if TYPE_CHECKING:
+    from backends.guiding.guide import Guide
 
 _SHAPING = ("penalties", "dry", "temperature")
 
@@ -46,55 +52,89 @@ class Words(Protocol):
 class Sampler:
     """Draws the tokens of one request and remembers what it saw.
 
-    `window` is what -1 stands for in the `last_n` knobs. `seen` are the tokens of the prompt: penalties and DRY look
-    at them as at written ones.
+    `window` is what -1 stands for in the `last_n` knobs. `seen` are the tokens of the prompt: penalties, DRY and the
+    ban of n-grams look at them as at written ones. A `guide` tells which tokens may come; where the bans would leave
+    none of them, they give way. `last` is what was weighed at the last draw, where so many `alternatives` are asked
+    for.
     """
 
-    def __init__(self, params: SamplingParams, words: Words, window: int, seed: int, seen: Sequence[int] = ()) -> None:
+    def __init__(
+        self, params: SamplingParams, words: Words, window: int, seed: int, seen: Sequence[int] = (),
+        guide: Guide | None = None, alternatives: int = 0,
+    ) -> None:  # fmt: skip
         self._params, self._words, self._window = params.canonical(), words, window
+        self._guide, self._alternatives = guide, alternatives
         self._seen = list(seen)
         self._written = 0
         self._random = random.Random(seed)
         self._aim = 2 * params.mirostat_tau
-        self._biases = dict(params.logit_bias) | dict.fromkeys(params.banned_tokens, -math.inf)
+        self._biases, self._banned = dict(params.logit_bias), frozenset(params.banned_tokens)
+        self._ngrams = Ngrams(params.no_repeat_ngram_size, seen)
         self._steps = self._plan()
+        self.last: Choice | None = None
 
     def sample(self, logits: Tensor) -> int:
         """Draw from the logits of one position, and remember the token drawn.
 
         Raises `EngineFailed` where the model computed no numbers, or no token is left to draw.
         """
-        logits = self._biased(logits[: self._words.size].float())
+        raw = logits = logits[: self._words.size].float()
+        logits = past.biased(self._allowed(logits), self._biases)
         for step in self._steps:
             logits = step(logits)
         highest = float(logits.max())
         if not math.isfinite(highest):
             raise EngineFailed(reason="the model computed no numbers" if math.isnan(highest) else "no token is left")
-        token = self._take(logits)
-        self._seen.append(token)
-        self._written += 1
+        logits = self._cut(logits)
+        token = int(torch.argmax(logits)) if self._params.greedy else draws.draw(logits, self._random.random())
+        self._remember(token, logits)
+        if self._alternatives:
+            self.last = self._choice(token, raw, logits)
         return token
 
     def close(self) -> None:
         """Nothing is held that must be given back."""
 
-    def _biased(self, logits: Tensor) -> Tensor:
-        logits = past.biased(logits, self._biases)
-        if self._written < self._params.min_tokens:
-            logits = past.biased(logits, dict.fromkeys(self._words.ends, -math.inf))
-        return logits
+    def _allowed(self, logits: Tensor) -> Tensor:
+        """Leave out what must not come."""
+        allowed = self._guide.allowed() if self._guide is not None else None
+        if allowed is not None:
+            logits = torch.where(torch.from_numpy(allowed).to(logits.device), logits, -torch.inf)
+        left = past.without(logits, self._excluded())
+        return logits if allowed is not None and bool(left.isneginf().all()) else left
 
-    def _take(self, logits: Tensor) -> int:
-        params = self._params
-        if params.greedy:
-            return int(torch.argmax(logits))
-        if params.mirostat:
-            cut = draws.mirostat_1 if params.mirostat == 1 else draws.mirostat_2
-            logits = cut(logits, self._aim)
-        token = draws.draw(logits, self._random.random())
-        if params.mirostat:
-            self._aim -= params.mirostat_eta * (draws.surprise(logits, token) - params.mirostat_tau)
-        return token
+    def _excluded(self) -> Collection[int]:
+        ends = self._words.ends if self._written < self._params.min_tokens else frozenset[int]()
+        return self._banned.union(ends, self._ngrams.banned)
+
+    def _cut(self, logits: Tensor) -> Tensor:
+        """Return the logits that are drawn from."""
+        if not self._params.mirostat:
+            return logits
+        cut = draws.mirostat_1 if self._params.mirostat == 1 else draws.mirostat_2
+        return cut(logits, self._aim)
+
+    def _remember(self, token: int, logits: Tensor) -> None:
+        if self._params.mirostat:
+            surprise = draws.surprise(logits, token)
+            self._aim -= self._params.mirostat_eta * (surprise - self._params.mirostat_tau)
+        if self._guide is not None:
+            self._guide.take(token)
+        self._ngrams.accept(token)
+        self._seen.append(token)
+        self._written += 1
+
+    def _choice(self, token: int, raw: Tensor, drawn_from: Tensor) -> Choice:
+        """Return what was weighed, from the logits of the model and those that were drawn from."""
+        count = min(self._alternatives, raw.numel())
+        tokens = [token, *torch.topk(raw, count).indices.tolist()]
+        before = torch.softmax(raw, -1)[tokens].tolist()
+        after = torch.softmax(drawn_from, -1)[tokens].tolist()
+        if self._params.greedy:
+            after = [float(each == token) for each in tokens]
+        pieces = map(self._words.spelled.__getitem__, tokens)
+        drawn, *top = map(TokenProbability, tokens, pieces, before, after)
+        return Choice(drawn, tuple(top))
 
     # The steps
 

@@ -6,7 +6,7 @@ are llama.cpp's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,12 +16,19 @@ from backends.repeats import dry_penalties
 
 
 def biased(logits: Tensor, biases: Mapping[int, float]) -> Tensor:
-    """Add to the logits of single tokens; -inf bans one."""
+    """Add to the logits of single tokens."""
     if not biases:
         return logits
     index = torch.tensor(list(biases), device=logits.device)
     values = torch.tensor(list(biases.values()), device=logits.device, dtype=logits.dtype)
     return logits.index_add(-1, index, values)
+
+
+def without(logits: Tensor, tokens: Collection[int]) -> Tensor:
+    """Exclude tokens."""
+    if not tokens:
+        return logits
+    return logits.index_fill(-1, torch.tensor(list(tokens), device=logits.device), -torch.inf)
 
 
 def penalised(logits: Tensor, seen: Sequence[int], repeat: float, frequency: float, presence: float) -> Tensor:

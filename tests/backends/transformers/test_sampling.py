@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from backends import repeats  # noqa: E402
 from backends.errors import EngineFailed  # noqa: E402
-from backends.sampling import SAMPLER_STEPS, SamplingParams, knobs  # noqa: E402
+from backends.sampling import BEAM_KNOBS, SAMPLER_STEPS, SamplingParams, knobs  # noqa: E402
 from backends.transformers import sampling  # noqa: E402
 from backends.transformers import sampling_cuts as cuts  # noqa: E402
 from backends.transformers import sampling_draws as draws  # noqa: E402
@@ -455,6 +455,6 @@ def test_no_numbers_is_an_error(logits: Array) -> None:
 
 def test_every_knob_is_known() -> None:
     """A knob added to the table must be taught to this engine, or named as missing in its capabilities."""
-    elsewhere = {"max_tokens", "stop", "seed"}
+    elsewhere = {"max_tokens", "stop", "seed", *BEAM_KNOBS}
     source = inspect.getsource(sampling)
     assert not {name for name in knobs() if name not in elsewhere and name not in source}
