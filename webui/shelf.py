@@ -24,14 +24,14 @@ _NOTHING, _UNKNOWN = ModelChoice(""), Found()
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """What a model takes in a dtype ("" = as the file has it): bytes, and whether they fit into what is free.
+    """What a model takes in a dtype ("" = as the file has it): bytes, and the kinds of devices that hold it.
 
     `possible` is False where this machine cannot hold weights so.
     """
 
     dtype: str
     size: int
-    fits: bool
+    fits: tuple[str, ...]
     possible: bool = True
 
 
@@ -39,8 +39,8 @@ class Weighing:
 class Card:
     """A reference that was looked at. With an `error` nothing else is known.
 
-    `weighings` are those of transformers, `size` is what llama.cpp takes with a window of `window` tokens. `unasked`
-    is the dtype that is taken where none is chosen.
+    `weighings` are those of transformers, `unasked` is the dtype that it takes where none is chosen; `weighing` is that
+    of llama.cpp with a window of `window` tokens (0 = not known yet).
     """
 
     reference: str
@@ -51,6 +51,7 @@ class Card:
     weighings: tuple[Weighing, ...] = ()
     unasked: str = ""
     weighing: Weighing | None = None
+    window: int = 0
     error: SamovarError | None = None
 
     @property
@@ -97,6 +98,7 @@ class Shelf:
             return Card(shown, error=error)
         there = self._devices()
         model = found.weights or found.gguf
+        window = _window(model, self._settings.ctx)
         parameters = model.parameters if model is not None else 0
         return Card(
             shown,
@@ -106,7 +108,8 @@ class Shelf:
             there,
             tuple(_weighing(parameters, dtype, there) for dtype in BITS) if parameters else (),
             _unasked(parameters, there),
-            self._weighing(found, there),
+            _mapped(found, window, there),
+            window,
         )
 
     def _model(self, reference: str) -> LocalModel | None:
@@ -122,19 +125,27 @@ class Shelf:
         back = backend.info.size_bytes if backend is not None and backend.info.engine == "transformers" else 0
         return tuple(Device(each.kind, each.name, each.free + back) for each in devices())
 
-    def _weighing(self, found: Found, there: tuple[Device, ...]) -> Weighing | None:
-        if found.gguf is None or found.gguf.error is not None:
-            return None
-        window = self._settings.ctx or min(found.gguf.window or _DEFAULT_WINDOW, _DEFAULT_WINDOW)
-        size = found.gguf.size + cache_bytes(headers_of(found.gguf.path)[0], window)
-        return Weighing("", size, fits(size, max(device.free for device in there)))
+
+def _window(model: LocalModel | None, flag: int) -> int:
+    """Return the window that is taken unasked."""
+    return flag or (min(model.window or _DEFAULT_WINDOW, _DEFAULT_WINDOW) if model is not None else 0)
+
+
+def _mapped(found: Found, window: int, there: tuple[Device, ...]) -> Weighing | None:
+    """Return what llama.cpp takes for a file and its KV cache."""
+    if found.gguf is None or found.gguf.error is not None:
+        return None
+    size = found.gguf.size + cache_bytes(headers_of(found.gguf.path)[0], window)
+    return _held("", size, there)
 
 
 def _weighing(parameters: int, dtype: str, there: tuple[Device, ...]) -> Weighing:
-    size = weights_bytes(parameters, dtype)
-    # Several GPUs and the memory together may hold what one device does not.
     possible = not dtype.startswith("int") or (there[0].kind == "cuda" and _is_installed("bitsandbytes"))
-    return Weighing(dtype, size, fits(size, there[0].free), possible)
+    return _held(dtype, weights_bytes(parameters, dtype), there, possible)
+
+
+def _held(dtype: str, size: int, there: tuple[Device, ...], possible: bool = True) -> Weighing:
+    return Weighing(dtype, size, tuple(device.kind for device in there if fits(size, device.free)), possible)
 
 
 def _unasked(parameters: int, there: tuple[Device, ...]) -> str:

@@ -29,6 +29,7 @@ STYLES = (
     "composer.css",
     "levers.css",
     "overlay.css",
+    "model.css",
 )
 """The style sheets in the order in which they are joined."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +44,7 @@ def card(looked: Card, language: str) -> dict[str, Any]:
         "dtypes": [_weighing(each) for each in looked.weighings],
         "unasked": looked.unasked,
         "takes": _weighing(looked.weighing) if looked.weighing is not None else None,
+        "window": looked.window,
         "cores": psutil.cpu_count(logical=False) or os.cpu_count() or 1,
         "own_code": looked.found.weights.own_code if looked.found.weights is not None else bool(looked.found.hub),
     }
@@ -62,8 +65,9 @@ def _model(model: LocalModel) -> dict[str, Any]:
 
 def _engine(offer: Offer) -> dict[str, Any]:
     packages = INSTALL.get(offer.engine, offer.needs)
-    return {"name": offer.engine, "reason": offer.reason, "install": list(packages) if offer.needs else []}
+    command = shlex.join([sys.executable, "-m", "pip", "install", *packages]) if offer.needs else ""
+    return {"name": offer.engine, "reason": offer.reason, "install": command}
 
 
 def _weighing(value: Weighing) -> dict[str, Any]:
-    return {"dtype": value.dtype, "size": value.size, "fits": value.fits, "possible": value.possible}
+    return {"dtype": value.dtype, "size": value.size, "fits": list(value.fits), "possible": value.possible}

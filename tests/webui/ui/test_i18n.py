@@ -41,7 +41,7 @@ SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat"]
 # Latin words that a Russian sentence may hold: places, flags, file formats, names and terms of the field.
 LATIN = re.compile(
     r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
-    r"|safetensors|pickle|config\.json"
+    r"|safetensors|pickle|config\.json|bfloat16|float16|Nvidia|bitsandbytes"
     r"|OpenAI|SAMOVAR_\w+|Ctrl-C|llama\.cpp|HTTP|HF_\w+"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)

@@ -14,7 +14,7 @@ export class Meter {
     app.on("model", ({ window }) => { if (!window) this.clear(); });
   }
 
-  draw({ used, window, reserve, dropped, draft, error }) {
+  draw({ used, window, reserve, dropped, draft, exact, error }) {
     const { app, element } = this;
     Object.assign(element.dataset, { used, window, dropped, reserve });
     element.setAttribute("aria-valuenow", used);
@@ -24,7 +24,7 @@ export class Meter {
     this.draft.style.width = share(draft);
     this.reserve.style.width = share(reserve);
     element.classList.toggle("error", Boolean(error));
-    const text = error || [app.t("meter.used", { used, window }), dropped ? app.t("meter.dropped", { dropped }) : ""].filter(Boolean).join(" · ");
+    const text = error || [app.t(exact ? "meter.used" : "meter.about", { used, window }), dropped ? app.t("meter.dropped", { dropped }) : ""].filter(Boolean).join(" · ");
     element.setAttribute("aria-valuetext", text);
     this.label.textContent = text;
     this.label.classList.toggle("error", Boolean(error));

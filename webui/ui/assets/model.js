@@ -1,33 +1,48 @@
-// The model that is loaded: its name and state in the head of the page, and the switch behind it.
+// The model that is loaded: its name and state in the head of the page, and behind it the panel that switches it.
 
-import { button, h } from "./dom.js";
+import { h } from "./dom.js";
+import { Shelf } from "./shelf.js";
+import { bytes, last } from "./sizes.js";
+
+const UNDER_WAY = new Set(["resolving", "downloading", "loading"]);
 
 export class Model {
   constructor(app) {
     this.app = app;
-    this.state = { state: "none", name: "" };
+    this.state = { state: "none", name: "", template: "" };
     this.label = h("span", { class: "name" });
     this.bar = h("i", { class: "progress" });
-    this.button = h("button", { type: "button", id: "model", "aria-haspopup": "dialog", onclick: () => this.toggle() }, h("span", { class: "dot" }), this.label, this.bar);
-    this.panel = h("div", { class: "popover", role: "dialog", "aria-label": app.t("model.title"), hidden: true });
+    this.button = h("button", { type: "button", id: "model", "aria-haspopup": "dialog", "aria-expanded": "false", onclick: () => this.toggle() }, h("span", { class: "dot" }), this.label, this.bar);
+    this.now = h("section", { class: "now" });
+    this.shelf = new Shelf(app);
+    this.panel = h("div", { class: "popover", role: "dialog", "aria-label": app.t("model.title"), tabindex: "-1", hidden: true }, this.now);
     this.element = h("div", { class: "model" }, this.button, this.panel);
-    app.on("model", (patch) => { this.state = patch; this.draw(); });
-    app.on("models", ({ list }) => { this.models = list; this.drawPanel(); });
+    app.on("model", (patch) => this.take(patch));
+    app.on("hello", ({ account }) => { if (account.owner) this.panel.append(this.shelf.element); else this.shelf.element.remove(); });
     document.addEventListener("pointerdown", (event) => { if (!this.element.contains(event.target)) this.close(); });
-    this.element.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.close(); this.button.focus(); } });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !this.panel.hidden) { this.close(); this.button.focus(); } });
   }
 
+  take(patch) {
+    const settled = UNDER_WAY.has(this.state.state) && !UNDER_WAY.has(patch.state);
+    this.state = patch;
+    this.draw();
+    if (settled && !this.panel.hidden) this.ask();
+  }
+
+  get underWay() { return UNDER_WAY.has(this.state.state); }
+
   draw() {
-    const { app, state: { state, name, progress, error } } = this;
-    const short = name.split(/[\\/]/).at(-1);
+    const { app, state: { state, name, coming, progress, error } } = this;
+    const short = last(this.underWay ? coming : name);
     const percent = Math.floor(100 * (progress ?? 0));
     this.button.dataset.state = state;
     this.label.textContent = state === "none" ? app.t("model.none") : short;
-    this.bar.style.width = progress === null || progress === undefined ? "0" : `${percent}%`;
+    this.bar.style.width = this.underWay ? `${percent}%` : "0";
     const told = app.t(`model.${state}`, { name: short, percent });
     this.button.title = error || told;
     this.button.setAttribute("aria-label", `${app.t("model.title")}: ${short || told}`);
-    if (!this.panel.hidden) this.drawPanel();
+    if (!this.panel.hidden) this.drawNow();
   }
 
   toggle() {
@@ -36,55 +51,48 @@ export class Model {
       return;
     }
     this.panel.hidden = false;
-    this.drawPanel();
-    if (this.app.account.owner) this.app.live.send({ models: true });
+    this.button.setAttribute("aria-expanded", "true");
+    this.drawNow();
+    this.panel.focus();
+    this.ask();
   }
 
-  close() { this.panel.hidden = true; }
+  ask() { if (this.app.account.owner) this.app.live.send({ models: true }); }
 
-  drawPanel() {
-    const { app, state } = this;
-    const typed = this.field?.value ?? "";
+  close() {
+    this.panel.hidden = true;
+    this.button.setAttribute("aria-expanded", "false");
+  }
+
+  drawNow() {
+    const { app, state, underWay } = this;
+    const { owner } = app.account;
+    // A button that goes away must not take the keyboard's place with it.
+    const held = this.now.contains(document.activeElement);
+    const act = (key, name) => owner && h("button", { type: "button", class: "plain", onclick: () => app.act(name) }, app.t(key));
     const percent = Math.floor(100 * (state.progress ?? 0));
-    const facts = [
-      ["model.window", state.window && app.t("model.tokens", { tokens: state.window })],
-      ["model.trained", state.trained_window && state.trained_window !== state.window && app.t("model.tokens", { tokens: state.trained_window })],
-      ["model.quantization", state.quantization],
-      ["model.template", state.template.startsWith("own") ? app.t("model.template.own") : state.template],
-    ].filter(([, value]) => value);
-    this.panel.replaceChildren(...[
-      h("h2", {}, state.state === "none" ? app.t("model.none") : state.name.split(/[\\/]/).at(-1)),
-      h("p", { class: state.error ? "mistake" : "told" }, state.error || app.t(`model.${state.state}`, { name: state.name, percent })),
-      facts.length ? h("dl", {}, facts.map(([key, value]) => h("div", {}, h("dt", {}, app.t(key)), h("dd", {}, value)))) : null,
-      app.account.owner ? this.shelf() : null,
-      app.account.owner ? this.form(typed) : null,
+    const there = Boolean(state.window);
+    this.now.replaceChildren(...[
+      h("div", { class: "title" }, h("h2", {}, there ? state.name : app.t(underWay ? "model.title" : "model.none")), there && !underWay && act("model.unload", "model-unload")),
+      there && h("p", { class: "quiet" }, [app.t("model.ready"), state.engine].filter(Boolean).join(" · ")),
+      state.error && h("p", { class: "mistake", role: "alert" }, [state.error, there && app.t("model.stays", { name: state.name })].filter(Boolean).join(" ")),
+      underWay && h("div", { class: "coming" },
+        h("div", {}, h("b", {}, last(state.coming)), h("span", { role: "status" }, app.t(`model.${state.state}`, { percent })), h("i", { class: "track" }, h("i", { style: `width: ${percent}%` }))),
+        act("act.cancel", "model-cancel")),
+      there && h("dl", {}, this.facts().map(([key, value]) => h("div", {}, h("dt", {}, app.t(key)), h("dd", {}, value)))),
     ].filter(Boolean));
+    if (held && !this.now.contains(document.activeElement)) this.panel.focus();
   }
 
-  shelf() {
-    const { app, state, models = [] } = this;
-    if (!models.length) return null;
-    const rows = models.map((model) => h("button", {
-      type: "button", class: "shelf-row", disabled: model.broken, "aria-pressed": String(model.reference === state.reference), onclick: () => this.load(model.reference),
-    }, h("span", {}, model.name), h("small", {}, model.broken ? app.t("model.broken") : [model.quantization, size(model.size, app)].filter(Boolean).join(" · "))));
-    return h("div", { class: "shelf" }, h("h3", {}, app.t("model.local")), rows);
+  facts() {
+    const { app, state } = this;
+    const tokens = (count) => app.t("model.tokens", { tokens: count });
+    return [
+      ["model.window", tokens(state.window)],
+      ["model.trained", state.trained_window && state.trained_window !== state.window && tokens(state.trained_window)],
+      ["model.quantization", [state.quantization, state.size && bytes(state.size, app)].filter(Boolean).join(" · ")],
+      ["model.template", state.template.startsWith("own") ? app.t("model.template.own") : state.template],
+      ["model.counts", state.exact ? "" : app.t("model.counts.estimate")],
+    ].filter(([, value]) => value);
   }
-
-  form(typed) {
-    const { app } = this;
-    this.field = h("input", { class: "field", id: "model-reference", placeholder: app.t("model.path"), "aria-label": app.t("model.path"), autocomplete: "off", spellcheck: "false" });
-    this.field.value = typed;
-    const form = h("form", {}, h("h3", {}, app.t("model.other")), h("div", { class: "row" }, this.field, h("button", { class: "main" }, app.t("model.load"))), h("small", {}, app.t("model.path.help")));
-    form.addEventListener("submit", (event) => { event.preventDefault(); if (this.field.value.trim()) this.load(this.field.value.trim()); });
-    return form;
-  }
-
-  async load(reference) {
-    if (await this.app.act("model", { reference }) && this.field) this.field.value = "";
-  }
-}
-
-function size(bytes, app) {
-  const unit = bytes >= 1e9 ? ["gigabyte", bytes / 1e9, 1] : ["megabyte", bytes / 1e6, 0];
-  return new Intl.NumberFormat(app.language, { style: "unit", unit: unit[0], maximumFractionDigits: unit[2] }).format(unit[1]);
 }

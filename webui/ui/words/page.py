@@ -87,6 +87,7 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "stats.seed": ("seed {seed}", "зерно {seed}"),
     "meter.title": ("How full the model's window is", "Насколько заполнено окно модели"),
     "meter.used": ("{used} of {window} tokens", "{used} из {window} {window:токена|токенов|токенов}"),
+    "meter.about": ("about {used} of {window} tokens", "около {used} из {window} {window:токена|токенов|токенов}"),
     "meter.reserve": ("{reserve} kept for the reply", "для ответа оставлено {reserve}"),
     "meter.dropped": ("{dropped} outside the window", "{dropped} вне окна"),
     "meter.dropped.title": (

@@ -95,6 +95,7 @@ REASONS: Mapping[str, str] = {
     "the generation ended without a word": "движок замолчал, ничего не сказав",
     "another program's table is in the way: {table}": "мешает таблица другой программы: {table}",
     "the tunnel gave no address but {url}": "туннель дал не адрес, а {url}",
+    "{name} is not what it should be": "{name} — не то, что нужно",
     "{name} is not a number": "{name} — не число",
     "{name} is not a text": "{name} — не текст",
     "the levers are missing": "не переданы рычаги",
