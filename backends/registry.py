@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
 from backends.base import Backend
-from backends.errors import EngineFailed, InvalidParameter, ModelNotFound
+from backends.errors import EngineFailed, InvalidParameter, ModelNotFound, ModelUnsupported, SamovarError
 from backends.models.inspection import Found, inspect
-from backends.remote.address import addresses
+from backends.remote.address import addresses, masked
 
 Stage = Literal["resolving", "downloading", "loading"]
 """What an opening is at: seeing whether there is such a model, fetching it, reading it into memory."""
@@ -73,7 +73,10 @@ def open_backend(reference: str, options: BackendOptions | None = None) -> Backe
     options = options or BackendOptions()
     if not reference.strip():
         raise ModelNotFound(model=reference)
-    name = options.backend or _engine_for(reference)
+    name = options.backend or _engine_for(reference, options.models)
+    if _missing(_NEEDS.get(name, ())):
+        reason = f"the engine {name} is not installed; the model panel has the command"
+        raise ModelUnsupported(model=masked(reference), reason=reason)
     factory = _factory(name)
     if factory is None:
         raise InvalidParameter(name="backend", value=name, allowed=", ".join(names()))
@@ -108,7 +111,7 @@ def look(reference: str, models: Path) -> Found:
 def offers(reference: str, found: Found) -> tuple[Offer, ...]:
     """Return every engine, those first that can take what `look` found, the one that is taken unasked at the start."""
     made = [_offer(name, reference, found) for name in names() if name != "scripted" or may_take(name, reference)]
-    unasked = _engine_for(reference)
+    unasked = _unasked(reference, found)
     return tuple(sorted(made, key=lambda offer: (bool(offer.reason), offer.engine != unasked)))
 
 
@@ -120,7 +123,7 @@ def _offer(engine: str, reference: str, found: Found) -> Offer:
     needed = _NEEDS.get(engine, ())
     if engine == "transformers" and found.gguf and not found.weights:
         needed = (*needed, "gguf")
-    missing = tuple(name for name in needed if importlib.util.find_spec(name) is None)
+    missing = _missing(needed)
     return Offer(engine, "missing" if missing else "", missing)
 
 
@@ -138,21 +141,26 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
 
 
-def _engine_for(reference: str) -> str:
+def _unasked(reference: str, found: Found) -> str:
+    """Return the engine that is taken where none is asked for."""
     if _URL.match(reference):
         return REMOTE
     if reference.startswith(_SCRIPTED):
         return "scripted"
-    return "transformers" if _holds_safetensors(reference) else "llamacpp"
+    # Of a model on the hub the GGUF file is taken, unless only the other kind was fetched.
+    return "transformers" if found.weights and not (found.hub and found.gguf) else "llamacpp"
 
 
-def _holds_safetensors(reference: str) -> bool:
-    """Whether a reference is a folder with the settings and weights that only transformers reads."""
+def _engine_for(reference: str, models: Path) -> str:
     try:
-        folder = Path(reference).expanduser()
-        return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    except (OSError, ValueError, RuntimeError):
-        return False
+        found = look(reference, models)
+    except SamovarError:
+        found = Found()  # the engine tells more of what is the matter
+    return _unasked(reference, found)
+
+
+def _missing(needed: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in needed if importlib.util.find_spec(name) is None)
 
 
 def _factory(name: str) -> Factory | None:

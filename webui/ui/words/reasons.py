@@ -95,6 +95,9 @@ REASONS: Mapping[str, str] = {
     "the generation ended without a word": "движок замолчал, ничего не сказав",
     "another program's table is in the way: {table}": "мешает таблица другой программы: {table}",
     "the tunnel gave no address but {url}": "туннель дал не адрес, а {url}",
+    "the engine {name} is not installed; the model panel has the command": (
+        "движок {name} не установлен; нужная команда — в окне выбора модели"
+    ),
     "{name} is not what it should be": "{name} — не то, что нужно",
     "{name} is not a number": "{name} — не число",
     "{name} is not a text": "{name} — не текст",
