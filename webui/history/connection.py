@@ -25,6 +25,7 @@ WAIT_SECONDS = 10
 """How long to wait for another program that has locked the database."""
 
 _PRAGMAS = ("journal_mode = WAL", f"busy_timeout = {WAIT_SECONDS * 1000}", "foreign_keys = ON", "synchronous = NORMAL")
+_POSTGRESQL = "postgresql+psycopg"
 _WRITING = "samovar_writing"
 _BROKEN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _FULL_SQLSTATES = ("53100",)
@@ -133,6 +134,8 @@ class Database:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername=_POSTGRESQL)
         parsed.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseUnavailable(reason=str(error)) from error

@@ -1,6 +1,7 @@
 """Search over the chats of one account: in titles, then in messages.
 
-With SQLite's full-text index where a text has words; else, and on other databases, by LIKE.
+With SQLite's full-text index where a text has words; on other databases by regular expressions, where accents count;
+a text without words by LIKE.
 """
 
 from __future__ import annotations
@@ -72,4 +73,5 @@ def _matches(column: ColumnElement[str], words: Sequence[Word], text: str) -> li
     if not words:
         return [column.contains(text, autoescape=True)]
     folded = func.replace(func.lower(column), "ё", "е")
-    return [folded.contains(word.text, autoescape=True) for word in words]
+    # Found by its beginning. A word is letters and digits: nothing in it is special to a regular expression.
+    return [folded.regexp_match(rf"(^|\W|_){word.text}") for word in words]

@@ -1,9 +1,11 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.webui.history.postgres import Cluster, programs, running
 from webui.history.store import History
 
 
@@ -21,9 +23,22 @@ def url(tmp_path: Path, empty: Path) -> str:
     return f"sqlite:///{tmp_path / 'samovar.db'}"
 
 
-@pytest.fixture
-def history(url: str) -> Iterator[History]:
-    history = History(url)
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL; its folder has a short name, as a socket's address must be."""
+    pytest.importorskip("psycopg")
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with TemporaryDirectory(prefix="samovar") as folder, running(Path(folder)) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history(request: pytest.FixtureRequest) -> Iterator[History]:
+    """An empty history, once on each database that we promise."""
+    name = "url" if request.param == "sqlite" else "cluster"
+    source = request.getfixturevalue(name)
+    history = History(source if isinstance(source, str) else source.fresh())
     yield history
     history.close()
 

@@ -57,6 +57,7 @@ def test_a_killed_server_loses_nothing_that_it_kept(url: str, lines: int) -> Non
     history.close()
 
 
+@pytest.mark.parametrize("history", ["sqlite"], indirect=True)
 def test_the_log_is_written_ahead_and_rows_belong_together(history: History) -> None:
     with history._database.read() as connection:
         found = {

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from sqlalchemy.dialects import postgresql
 
 from webui.history import search as module
 from webui.history.store import History, Hit
@@ -39,6 +38,8 @@ def plain(hit: Hit) -> str:
     ],
 )  # fmt: skip
 def test_what_was_said_is_found(history: History, text: str, query: str) -> None:
+    if "é" in text and not history._database.sqlite:
+        pytest.skip("only SQLite's index folds accents")
     say(history, "something else entirely")
     chat = say(history, text)
     (hit,) = history.search(1, query, 10)
@@ -143,12 +144,6 @@ def test_words_without_an_index(history: History) -> None:
         messages = module._messages(connection, 1, words, "самовара", 10)
     assert [row["chat"] for row in titles] == [chat]
     assert [row["content"] for row in messages] == ["Поставь самовар"]
-
-
-def test_the_search_by_like_is_portable() -> None:
-    conditions = module._matches(module.MESSAGE.c.content, read_words("tea"), "tea")
-    compiled = str(conditions[0].compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-    assert "LIKE" in compiled and "ESCAPE" in compiled
 
 
 def test_a_long_message_is_shown_in_part(history: History) -> None:

@@ -107,6 +107,7 @@ def test_a_reply_keeps_what_made_it(history: History) -> None:
     assert dialogue.nodes[mine.id] == mine and mine.made is None
 
 
+@pytest.mark.parametrize("history", ["sqlite"], indirect=True)
 def test_what_cannot_be_read_of_a_reply_does_not_hide_the_dialogue(history: History) -> None:
     chat = history.create_chat(1, "Tea").id
     _, reply = exchange(history, chat)
@@ -281,6 +282,7 @@ def test_many_counts_at_once(history: History) -> None:
     assert history.counts([*range(100_000, 140_000), *ids], "a") == dict.fromkeys(ids, 3)
 
 
+@pytest.mark.parametrize("history", ["sqlite"], indirect=True)
 def test_a_long_dialogue_is_read_fast(history: History) -> None:
     chat = history.create_chat(1, "Tea")
     with history._database.write() as connection:
@@ -313,6 +315,7 @@ def test_other_kinds_of_history(tmp_path: Path) -> None:
         history.close()
 
 
+@pytest.mark.parametrize("history", ["sqlite"], indirect=True)
 def test_a_dialogue_is_read_once_and_stays_true(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     real = messages.read_nodes
