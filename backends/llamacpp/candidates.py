@@ -106,20 +106,24 @@ class Candidates:
             self._scratch = np.empty(self._size, np.float32)
         np.subtract(logits, logits.max(), out=self._scratch)
         np.exp(self._scratch, out=self._scratch)
-        shares = self._scratch[tokens] / self._scratch.sum(dtype=np.float64)
-        return [float(share) for share in shares]
+        # numpy sums pairwise: six digits are sure.
+        shares: list[float] = (self._scratch[tokens] / self._scratch.sum()).tolist()
+        return shares
 
 
 def highest(logits: Row, number: int) -> list[int]:
     """Return the tokens with the highest logits, the highest first, of equal ones the smallest id."""
-    number = min(number, len(logits))
     columns = len(logits) // _LANES
-    places = np.arange(len(logits))
-    if number < columns:
-        # The highest ones stand in the columns with the highest peaks: a few hundred are left to be sorted.
-        peaks = logits[: columns * _LANES].reshape(_LANES, columns).max(axis=0)
-        best = np.argpartition(peaks, columns - number)[columns - number :]
-        inner = (best[:, None] + np.arange(0, columns * _LANES, columns)).ravel()
-        places = np.concatenate((inner, np.arange(columns * _LANES, len(logits))))
-    places = places[np.lexsort((places, -logits[places]))]
-    return [int(place) for place in places[:number]]
+    if number >= columns:
+        return _ranked(logits, np.arange(len(logits)))[:number]
+    # The highest ones stand in the columns with the highest peaks: a few hundred are left to be sorted.
+    covered = columns * _LANES
+    peaks = logits[:covered].reshape(_LANES, columns).max(axis=0)
+    best = np.argpartition(peaks, columns - number)[columns - number :]
+    places = (best[:, None] + np.arange(0, covered, columns)).ravel()
+    return _ranked(logits, np.concatenate((places, np.arange(covered, len(logits)))))[:number]
+
+
+def _ranked(logits: Row, tokens: NDArray[np.int_]) -> list[int]:
+    ranked: list[int] = tokens[np.lexsort((tokens, -logits[tokens]))].tolist()
+    return ranked
