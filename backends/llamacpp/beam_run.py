@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from backends import beam_scores as scores
 from backends.beam_scores import Scorer, Scores
 from backends.beams import Beam, Candidate, Hypothesis, Rules, Search, best, chosen, replies, step
 from backends.branches import tree
 from backends.guiding.guide import Guide
-from backends.llamacpp.executor import Words
 from backends.llamacpp.run import Run
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.sampling import SamplingParams
@@ -34,9 +35,12 @@ class Draft:
         return Draft(stream, self.text + text, self.reasoning + reasoning)
 
 
-def rules_of(params: SamplingParams, limit: int, words: Words) -> Rules:
-    """Return the rules of a search for at most `limit` tokens."""
-    return Rules(params.num_beams, limit, params.length_penalty, params.early_stopping, len(words.ends))
+class Words(scores.Words, Protocol):
+    """What must be known of a vocabulary."""
+
+    @property
+    def pieces(self) -> Mapping[int, bytes]:
+        """Token id -> the bytes it writes; control tokens write none."""
 
 
 class BeamRun(Run):
@@ -47,15 +51,17 @@ class BeamRun(Run):
     """
 
     def __init__(
-        self, prompt: Sequence[int], *, rules: Rules, scorer: Scorer, words: Words, stream: TextStream, seed: int = 0,
-        user: str = "", guide: Guide | None = None,
+        self, prompt: Sequence[int], params: SamplingParams, words: Words, window: int, *, limit: int,
+        stream: TextStream, seed: int = 0, user: str = "", guide: Guide | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(prompt, limit=rules.limit, sampler=scorer, stream=stream.fork(), seed=seed, user=user)
+        scorer = Scorer(params, words, window, prompt)
+        super().__init__(prompt, limit=limit, sampler=scorer, stream=stream.fork(), seed=seed, user=user)
         self.search = Search()
         self.branched = False
         self.places: list[Slot] = []
         self.pool: list[Slot] = []
-        self._rules, self._scorer, self._words = rules, scorer, words
+        self._rules = Rules(params.num_beams, limit, params.length_penalty, params.early_stopping, len(words.ends))
+        self._scorer, self._words = scorer, words
         self._drafts = [Draft(stream)]
         self._guides = [guide]
         self._whole = (Hypothesis((), 0.0), self._drafts[0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 import transformers
+from torch import Tensor
 from transformers import cache_utils
 
 _WINDOWED = (cache_utils.DynamicSlidingWindowLayer,)
@@ -46,13 +49,43 @@ def share(source: Any, target: Any, tokens: int) -> None:
 
     No numbers are copied now: a layer grows by making a larger tensor, so neither cache sees what the other adds.
     """
-    while len(target.layers) < len(source.layers):
-        target.layers.append(type(source.layers[len(target.layers)])())
+    _match(source, target)
     for old, new in zip(source.layers, target.layers, strict=True):
         if _holds(old):
-            keys, values = old.keys[..., :tokens, :], old.values[..., :tokens, :]
-            new.lazy_initialization(keys, values)
-            new.keys, new.values = keys, values
+            _hold(new, old.keys[..., :tokens, :], old.values[..., :tokens, :])
+
+
+def join(caches: Sequence[Any], target: Any) -> None:
+    """Let an empty cuttable cache hold what several others of one length do, as the rows of a batch."""
+    _match(caches[0], target)
+    for *rows, whole in zip(*(cache.layers for cache in caches), target.layers, strict=True):
+        if _holds(rows[0]):
+            _hold(whole, torch.cat([row.keys for row in rows]), torch.cat([row.values for row in rows]))
+
+
+def divide(joined: Any, caches: Sequence[Any]) -> None:
+    """Give every cache its row of a batch. No numbers are copied: a row keeps the whole batch in memory (`own`)."""
+    for whole, *rows in zip(joined.layers, *(cache.layers for cache in caches), strict=True):
+        if _holds(whole):
+            for at, row in enumerate(rows):
+                row.keys, row.values = whole.keys[at : at + 1], whole.values[at : at + 1]
+
+
+def own(cache: Any) -> None:
+    """Copy what a cache holds, so that nothing but that is kept in memory."""
+    for layer in cache.layers:
+        if _holds(layer):
+            layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
+
+
+def _match(source: Any, target: Any) -> None:
+    while len(target.layers) < len(source.layers):
+        target.layers.append(type(source.layers[len(target.layers)])())
+
+
+def _hold(layer: Any, keys: Tensor, values: Tensor) -> None:
+    layer.lazy_initialization(keys, values)
+    layer.keys, layer.values = keys, values
 
 
 def _holds(layer: Any) -> bool:

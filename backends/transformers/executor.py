@@ -1,4 +1,6 @@
-"""The executor of the engine over a transformers model: one KV cache for each sequence, read one after the other.
+"""The executor of the engine over a transformers model: one KV cache for each sequence.
+
+Sequences are read one after the other, or, where each reads one token and all are of one length (beams), as a batch.
 
 One thread owns it (see `backends.llamacpp.engine`, which knows nothing of llama.cpp). `logits_of` is the seam for
 whoever wants logits and no draw.
@@ -9,7 +11,7 @@ from __future__ import annotations
 import gc
 import inspect
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import torch
@@ -19,7 +21,7 @@ from backends.beam_scores import Scores
 from backends.errors import SamovarError
 from backends.llamacpp.executor import Outcome, Part
 from backends.sampling import MAX_BEAMS
-from backends.transformers.cache import cut, is_cuttable, new_cache, share
+from backends.transformers.cache import cut, divide, is_cuttable, join, new_cache, own, share
 from backends.transformers.devices import free_cached
 from backends.transformers.failures import is_memory, while_running
 from backends.transformers.sampling import Sampler
@@ -51,6 +53,7 @@ class TorchExecutor:
         self.spare = MAX_BEAMS - 1 if self.cuttable else 0
         self._caches: list[Any] = [self._empty() for _ in range(sequences + self.spare)]
         self._held = [0] * len(self._caches)  # -1 where a broken pass left it in doubt
+        self._wide: set[int] = set()  # those whose numbers are a row of a batch
         self._failed: dict[int, SamovarError] = {}
         self._logits: dict[int, Tensor | SamovarError] = {}
         self._stop = threading.Event()
@@ -79,26 +82,67 @@ class TorchExecutor:
     def decode(self, parts: Sequence[Part]) -> Outcome:
         """Read the tokens of all parts; a part's last token gives logits if it asks for them."""
         self._logits.clear()
+        self._shrink({part.sequence for part in parts})
         index = -1
-        for done, part in enumerate(parts):
-            index += len(part.tokens)
+        done = 0
+        for group in self._groups(parts):
+            done += len(group)
+            rows: list[Tensor] | None = None
             try:
-                logits = self._read(part)
+                rows = self._read(group)
             except Interrupted:
                 return Outcome.ABORTED
             except Exception as error:
                 if is_memory(error) and self._may_free(parts):
-                    self._take_back(parts[: done + 1])
+                    self._take_back(parts[:done])
                     return Outcome.FULL
-                self._give_up(part.sequence, error)
-                logits = None
-            if part.logits:
-                self._logits[index] = self._failed[part.sequence] if logits is None else logits
+                for part in group:
+                    self._give_up(part.sequence, error)
+            for at, part in enumerate(group):
+                index += len(part.tokens)
+                if part.logits:
+                    self._logits[index] = self._failed[part.sequence] if rows is None else rows[at]
         return Outcome.DONE
 
-    def _read(self, part: Part) -> Tensor | None:
-        """Return the logits after a part; None if its sequence has failed already."""
-        return None if part.sequence in self._failed else self.logits_of([(part.sequence, part.tokens)])[0]
+    def _groups(self, parts: Sequence[Part]) -> list[list[Part]]:
+        """Return the parts, those together that can be read as one batch: neighbours of one token and one length."""
+        found: list[list[Part]] = []
+        for part in parts:
+            if found and self.cuttable and self._are_alike(found[-1][-1], part):
+                found[-1].append(part)
+            else:
+                found.append([part])
+        return found
+
+    def _are_alike(self, one: Part, other: Part) -> bool:
+        alike = len(one.tokens) == len(other.tokens) == 1 and one.start == other.start
+        return alike and self._failed.keys().isdisjoint((one.sequence, other.sequence))
+
+    def _read(self, group: Sequence[Part]) -> list[Tensor] | None:
+        """Return the logits after each part of a group; None if its sequence has failed already."""
+        if len(group) > 1:
+            return self._read_batch(group)
+        part = group[0]
+        return None if part.sequence in self._failed else self.logits_of([(part.sequence, part.tokens)])
+
+    def _read_batch(self, group: Sequence[Part]) -> list[Tensor]:
+        """Read one token of several sequences at once: their caches are joined before, and parted again."""
+        caches, joined = [self._caches[part.sequence] for part in group], self._empty()
+        with torch.inference_mode():
+            join(caches, joined)
+            ids = torch.tensor([list(part.tokens) for part in group], device=self._device)
+            rows: Tensor = self._model(input_ids=ids, past_key_values=joined, use_cache=True, **self._extra).logits
+        divide(joined, caches)
+        for part in group:
+            self._held[part.sequence] += 1
+        self._wide.update(part.sequence for part in group)
+        return list(rows[:, -1])
+
+    def _shrink(self, used: Set[int]) -> None:
+        """Let the sequences that are no longer read keep only their own rows of a batch in memory."""
+        for sequence in self._wide - used:
+            own(self._caches[sequence])
+        self._wide &= used
 
     def logits_of(self, sequences: Sequence[tuple[int, Sequence[int]]]) -> list[Tensor]:
         """Let every sequence go on with its tokens, and return the logits after the last of them, one row each."""
