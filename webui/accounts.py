@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +124,7 @@ class Accounts:
         self._attempts = Attempts(monotonic)
         self._remembered: OrderedDict[str, tuple[Account, float]] = OrderedDict()
         self._era = 0
+        self._told: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def prepare_owner(self, name: str, password: str = "") -> str | None:
@@ -183,6 +185,17 @@ class Accounts:
                 while len(self._remembered) > _REMEMBERED:
                     self._remembered.popitem(last=False)
         return account
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Call `tell`, from any thread, whenever sessions have ended while the block runs; it must not block."""
+        with self._lock:
+            self._told.append(tell)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._told.remove(tell)
 
     def everyone(self) -> list[Account]:
         """Return everybody, the owner first."""
@@ -268,6 +281,9 @@ class Accounts:
         with self._lock:
             self._era += 1
             self._remembered.clear()
+            told = tuple(self._told)
+        for tell in told:
+            tell()
 
 
 def _account(person: Person) -> Account:

@@ -15,7 +15,8 @@ from webui.hosts import Origin, read_origin
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _NO_LINKS = ("/gradio_api/", "/v1/", "/live/", "/metrics/")
 """Never a page: no other site has a reason to link here."""
-_PUBLIC = re.compile(r"/(sign-in|sign-out|people\.css|people\.js|health|join/[A-Za-z0-9_.-]{1,200})")
+_PUBLIC_PAGES = re.compile(r"/(people\.css|people\.js|health)")
+_PUBLIC_FORMS = re.compile(r"/(sign-in|sign-out|join/[A-Za-z0-9_.-]{1,200})")
 _PRINTABLE = re.compile(r"/[^\x00-\x20\x7f\\]*")
 
 _SENTENCES: Mapping[str, tuple[str, str]] = {
@@ -76,8 +77,15 @@ class Refusal:
 
 
 def is_public(asked: Asked) -> bool:
-    """Whether a request is open to people who have not signed in. Every such path has a route of its own."""
-    return not asked.websocket and asked.method in ("GET", "HEAD", "POST") and bool(_PUBLIC.fullmatch(asked.path))
+    """Whether a request is open to people who have not signed in.
+
+    Every such path has a route of its own for each of these methods: what is left over goes to Gradio.
+    """
+    if asked.websocket:
+        return False
+    if _PUBLIC_FORMS.fullmatch(asked.path):
+        return asked.method in ("GET", "HEAD", "POST")
+    return asked.method in SAFE_METHODS and bool(_PUBLIC_PAGES.fullmatch(asked.path))
 
 
 def cross_site(asked: Asked) -> Refusal | None:

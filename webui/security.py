@@ -16,16 +16,15 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webui.accounts import OWNER, SESSION_COOKIE, Account, Accounts
 from webui.bodies import LimitedBody, SecuredResponse
 from webui.hosts import AllowedHosts
 from webui.refusals import Asked, Refusal, cross_site, is_public, local_path, to_sign_in
+from webui.watched import SIGNED_OUT, Watched
 
 MAX_BODY = 16 * 1024 * 1024
-SIGNED_OUT = 4401
-"""The WebSocket close code when a session ends while its page is open."""
 _FOR_PROGRAMS = ("/v1/", "/metrics/")
 """Where API keys are taken: on the pages people sign in."""
 _PROXY_HEADERS = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"x-gradio-server")
@@ -148,19 +147,10 @@ class Guard:
     async def _watch(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a WebSocket that ends when its session does."""
 
-        async def watched_receive() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.receive" and await self._session(token) is None:
-                return {"type": "websocket.disconnect", "code": SIGNED_OUT}
-            return message
+        async def is_open() -> bool:
+            return await self._session(token) is not None
 
-        async def watched_send(message: Message) -> None:
-            if message["type"] == "websocket.send" and await self._session(token) is None:
-                await send({"type": "websocket.close", "code": SIGNED_OUT})
-                raise OSError("the session has ended")
-            await send(message)
-
-        await self._app(scope, watched_receive, watched_send)
+        await Watched(receive, send, is_open).run(self._app, scope, self._accounts.telling)
 
 
 def _away(asked: Asked, scope: Scope, token: str) -> Response | None:
