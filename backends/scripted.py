@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from backends.constraints import SHAPES
 from backends.errors import (
     EngineClosed,
     EngineFailed,
@@ -48,7 +49,8 @@ class Script:
     """What to answer: `replies` in turn (the last one repeats), each piece after `delay` seconds.
 
     A `SamovarError` among the replies is raised after half of the previous reply's words, as a dying engine would;
-    a callable gets the request and returns the reply.
+    a callable gets the request and returns the reply. `constraints` are the shapes that the replies are said to keep
+    to: they are written as they stand, so that is for the script to see to.
     """
 
     replies: Sequence[str | SamovarError | Callable[[Request], str]] = ()
@@ -56,6 +58,7 @@ class Script:
     window: int = 8192
     prefill_delay: float = 0.0
     name: str = "scripted"
+    constraints: frozenset[str] = frozenset()
 
 
 class ScriptedBackend:
@@ -78,8 +81,10 @@ class ScriptedBackend:
     @property
     def capabilities(self) -> Capabilities:
         """`max_tokens`, `stop` and `seed` are obeyed, the other knobs shape nothing here; there are no beams."""
-        reasons = dict.fromkeys(BEAM_KNOBS, UnsupportedParameter().code)
-        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons)
+        shapes = self.script.constraints
+        lacking = (*BEAM_KNOBS, *(f"constraint.{shape}" for shape in SHAPES if shape not in shapes))
+        reasons = dict.fromkeys(lacking, UnsupportedParameter().code)
+        return Capabilities(knobs=frozenset(knobs()) - BEAM_KNOBS, reasons=reasons, constraints=shapes)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """See `Backend.encode`."""
@@ -108,6 +113,8 @@ class ScriptedBackend:
             raise EngineClosed
         if lacking := request.sampling.canonical().difference().keys() & BEAM_KNOBS:
             raise UnsupportedParameter(name=min(lacking, key=list(knobs()).index), engine="scripted")
+        if request.constraint is not None and request.constraint.kind not in self.script.constraints:
+            raise UnsupportedParameter(name=request.constraint.name, engine="scripted")
         size = len(self.encode(request.prompt).tokens)
         if size >= self.script.window:
             raise PromptTooLong(tokens=size, window=self.script.window)

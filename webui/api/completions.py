@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -66,7 +67,7 @@ class Completions:
 
     async def _start(self, asked: Asked) -> tuple[Answer, Generations]:
         backend = await self.backend()
-        groups = asked.groups(backend)
+        groups = await run_in_threadpool(asked.groups, backend)  # a large schema takes its time
         answer = Answer(asked.shape, backend.info, [len(group) for group in groups], asked.echoes)
         return answer, await Generations.start(backend, groups)
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from backends.errors import (
     EngineClosed,
+    InvalidConstraint,
     InvalidParameter,
     InvalidRequest,
     ModelUnavailable,
@@ -45,7 +46,9 @@ _STATUS: tuple[tuple[type[SamovarError], int], ...] = (
     (SamovarError, 500),
 )
 _TYPES: Mapping[int, str] = {400: "invalid_request_error", 404: "not_found_error"}
-_NAMING = (InvalidBody, UnsupportedField, InvalidParameter, UnknownParameter, UnsupportedParameter)
+_NAMING = (
+    InvalidBody, UnsupportedField, InvalidConstraint, InvalidParameter, UnknownParameter, UnsupportedParameter,
+)  # fmt: skip
 
 
 def status_of(error: SamovarError) -> int:

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.base import Backend
+from backends.constraints import Constraint
 from backends.errors import UnknownParameter
 from backends.sampling import SamplingParams, knobs
 from backends.values import ChatPrompt, Message, Prompt, Request, Role, TextPrompt
 from webui.api.bodies import MOST_GENERATIONS, Body, ChatBody, ChatMessage, CompletionBody, GenerationBody
 from webui.api.errors import InvalidBody, UnsupportedField
+from webui.api.shapes import FIELDS, shape_of
 
 HARMLESS = frozenset((
     "metadata", "moderation", "parallel_tool_calls", "prediction", "prompt_cache_key", "prompt_cache_options",
@@ -32,7 +34,6 @@ REFUSED: Mapping[str, tuple[tuple[object, ...], str]] = {
     "logprobs": ((False,), _NO_LOGPROBS),
     "modalities": ((["text"],), "answers are text"),
     "reasoning_effort": ((), "how much a model thinks cannot be set"),
-    "response_format": (({"type": "text"},), "answers cannot be held to a format"),
     "suffix": (("",), "text is only written at the end"),
     "tool_choice": (("none", "auto"), _NO_TOOLS),
     "tools": (([],), _NO_TOOLS),
@@ -56,15 +57,16 @@ def chat_groups(body: ChatBody, user: str, backend: Backend) -> Groups:
     prompt = dialogue(body.messages)
     if prompt.prefix and not backend.capabilities.continuation:
         raise UnsupportedField(name="messages", why="this engine cannot go on with a reply, so the last one is yours")
-    return (_group(prompt, body, user),)
+    return (_group(prompt, body, user, shape_of(body.more, backend)),)
 
 
-def completion_groups(body: CompletionBody, user: str) -> Groups:
+def completion_groups(body: CompletionBody, user: str, backend: Backend) -> Groups:
     """Return the requests of a text completion, a group for each prompt. Raises `InvalidRequest`."""
     texts = prompts(body)
     if len(texts) * (body.n or 1) > MOST_GENERATIONS:
         raise InvalidBody(name="prompt", problem=f"at most {MOST_GENERATIONS} answers are written at once")
-    return tuple(_group(TextPrompt(text), body, user) for text in texts)
+    constraint = shape_of(body.more, backend)
+    return tuple(_group(TextPrompt(text), body, user, constraint) for text in texts)
 
 
 def prompts(body: CompletionBody) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ def dialogue(messages: Sequence[ChatMessage]) -> ChatPrompt:
 
 def sampling(body: GenerationBody) -> SamplingParams:
     """Return the knobs that a body sets. Raises `InvalidRequest` for what is unknown, out of range or not to be had."""
-    values = {name: value for name, value in body.more.items() if name not in HARMLESS}
+    values = {name: value for name, value in body.more.items() if name not in HARMLESS and name not in FIELDS}
     for name in [name for name in values if name in REFUSED]:
         _refuse(name, values.pop(name), body)
     for name in values:
@@ -110,9 +112,9 @@ def only(body: Body) -> None:
         raise UnknownParameter(name=name)
 
 
-def _group(prompt: Prompt, body: GenerationBody, user: str) -> tuple[Request, ...]:
+def _group(prompt: Prompt, body: GenerationBody, user: str, constraint: Constraint | None) -> tuple[Request, ...]:
     params = sampling(body)
-    return tuple(Request(prompt, _nth(params, at), user) for at in range(body.n or 1))
+    return tuple(Request(prompt, _nth(params, at), user, constraint=constraint) for at in range(body.n or 1))
 
 
 def _nth(params: SamplingParams, at: int) -> SamplingParams:

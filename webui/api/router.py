@@ -17,7 +17,7 @@ from webui.api.answers import ChatShape, Json, TextShape
 from webui.api.bodies import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody, read
 from webui.api.completions import Asked, Completions
 from webui.api.errors import InvalidBody, refusal
-from webui.api.fields import chat_groups, completion_groups, dialogue, only, prompts
+from webui.api.fields import Groups, chat_groups, completion_groups, dialogue, only, prompts
 from webui.api.metrics import CONTENT_TYPE, exposition
 from webui.api.streams import ClientGone
 from webui.errors import NotFound
@@ -78,9 +78,13 @@ class _Desk:
 
     async def complete(self, request: Request) -> Response:
         body = read(CompletionBody, await request.body())
-        groups = completion_groups(body, str(account_of(request).id))
+        user = str(account_of(request).id)
         echoes = prompts(body) if body.echo else ()
-        asked = Asked(TextShape(), lambda _: groups, bool(body.stream), body.with_usage, echoes)
+
+        def groups(backend: Backend) -> Groups:
+            return completion_groups(body, user, backend)
+
+        asked = Asked(TextShape(), groups, bool(body.stream), body.with_usage, echoes)
         return await self._completions.answer(request, asked)
 
     async def tokenize(self, request: Request) -> Response:
@@ -129,6 +133,7 @@ class _Desk:
             "quantization": info.quantization,
             "parameters": info.parameters,
             "size_bytes": info.size_bytes,
+            "constraints": sorted(backend.capabilities.constraints),
         }
 
 
