@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from backends.values import Role, Timings, Usage
+from backends.values import Branch, Role, Timings, Usage
 
 State = Literal["done", "writing", "stopped", "length", "cut", "failed"]
 """`stopped` by a person, `length` at its limit, `cut` by a killed server, `failed` by an error."""
@@ -19,7 +19,10 @@ State = Literal["done", "writing", "stopped", "length", "cut", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What made a reply, kept with it. `sampling` is `SamplingParams.difference()`; `error` an error's code."""
+    """What made a reply, kept with it. `sampling` is `SamplingParams.difference()`; `error` an error's code.
+
+    `beams` is the tree of replies that a beam search found, `shape` is `Constraint.mapping()`, empty for a free reply.
+    """
 
     model: str = ""
     fingerprint: str = ""
@@ -29,6 +32,8 @@ class Made:
     timings: Timings | None = None
     error: str = ""
     error_details: Mapping[str, Any] = field(default_factory=dict)
+    beams: tuple[Branch, ...] = ()
+    shape: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

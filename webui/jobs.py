@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
-from backends.values import Done, Progress, Queued, ReasoningDelta, Request, Speaker, TextDelta
+from backends.values import Done, Progress, Queued, ReasoningDelta, Request, Searching, Speaker, TextDelta
 from webui.dialogue import Made, State
 from webui.errors import HistoryFailed
 
@@ -102,6 +102,8 @@ class Job:
     made: Made = field(default_factory=Made)
     status: Status = field(default_factory=Status)
     tokens: int = 0
+    searching: Searching | None = None
+    """What a beam search has so far: it may change, and is text all the same when the search breaks off."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
@@ -112,12 +114,12 @@ class Job:
     @property
     def text(self) -> str:
         """The whole text so far."""
-        return self.base + "".join(self._text)
+        return self.base + "".join(self._text) + (self.searching.text if self.searching else "")
 
     @property
     def reasoning(self) -> str:
         """The whole thinking so far."""
-        return self.base_reasoning + "".join(self._reasoning)
+        return self.base_reasoning + "".join(self._reasoning) + (self.searching.reasoning if self.searching else "")
 
     def stop(self) -> None:
         """Ask the job to end, within one token; what was written is kept."""
@@ -135,11 +137,21 @@ class Job:
 
     def _write(self, text: str, reasoning: bool, tokens: int) -> bool:
         """Keep a piece; return whether the watcher has to be told."""
+        if self.searching is not None:
+            self.searching, self.tokens = None, 0
         self.tokens += tokens
         if not text:
             return False
         (self._reasoning if reasoning else self._text).append(text)
         self._fresh.append((text, reasoning))
+        return self._news()
+
+    def _search(self, found: Searching) -> bool:
+        """Keep the best reply so far; return whether the watcher has to be told."""
+        self.searching, self.tokens = found, found.tokens
+        return self.message is not None and self._news()
+
+    def _news(self) -> bool:
         told, self._told = self._told, True
         return not told
 
@@ -250,6 +262,7 @@ class Jobs:
             model=backend.info.name,
             fingerprint=backend.info.fingerprint,
             sampling=request.sampling.difference(),
+            shape=request.constraint.mapping() if request.constraint is not None else {},
         )
         generation = backend.start(request)
         job._generation = generation
@@ -261,13 +274,18 @@ class Jobs:
                     self._text(job, text, False, tokens)
                 case ReasoningDelta(text, tokens):
                     self._text(job, text, True, tokens)
+                case Searching():
+                    self._move(job, Status("writing"))
+                    if job._search(event):
+                        self._watcher.wrote(job)
                 case Progress(done, total):
                     self._move(job, Status("reading", done=done, total=total))
                 case Queued(place):
                     self._move(job, Status("queued", place=place))
-                case Done(reason, usage, timings, seed):
+                case Done(reason, usage, timings, seed, beams):
                     state: State = "stopped" if reason == "cancelled" else "length" if reason == "length" else "done"
-                    return state, _together(job.before, replace(job.made, seed=seed, usage=usage, timings=timings))
+                    made = replace(job.made, seed=seed, usage=usage, timings=timings, beams=beams)
+                    return state, _together(job.before, made)
         raise EngineFailed(reason="the generation ended without a word")
 
     def _text(self, job: Job, text: str, reasoning: bool, tokens: int) -> None:

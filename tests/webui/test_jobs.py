@@ -1,16 +1,29 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from backends.base import Backend
 from backends.errors import EngineFailed
 from backends.scripted import Script, ScriptedBackend
-from backends.values import ChatPrompt, Message, Request
+from backends.values import (
+    Branch,
+    ChatPrompt,
+    Done,
+    Event,
+    Message,
+    Request,
+    Searching,
+    TextDelta,
+    Timings,
+    Usage,
+)
 from webui import jobs as jobs_module
 from webui.dialogue import Made
 from webui.errors import DatabaseUnavailable, NoModel, StorageFull
+from webui.history.made import read_made, write_made
 from webui.jobs import Job, Jobs, Outcome
 
 
@@ -208,3 +221,59 @@ def test_what_was_written_for_a_page_that_is_away_waits_for_it(log: Log, running
 
 def _failing(job: Job) -> tuple[Backend, Request]:
     raise NoModel
+
+
+class Told:
+    """A generation that tells what it is given; an error among it is raised."""
+
+    def __init__(self, events: Sequence[Event | Exception], gate: threading.Event) -> None:
+        self.events, self.gate = events, gate
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self.events:
+            if not isinstance(event, Searching):
+                assert self.gate.wait(5)
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def cancel(self) -> None:
+        pass
+
+
+class Beams(ScriptedBackend):
+    """Searches with beams as it is told to."""
+
+    def __init__(self, *events: Event | Exception) -> None:
+        super().__init__()
+        self.events, self.gate = events, threading.Event()
+
+    def start(self, request: Request) -> Any:
+        return Told(self.events, self.gate)
+
+
+BEST = (Searching("A cat", "", 2), Searching("A dog", "", 2), Searching("A dog ran", "", 3))
+TREE = (Branch(-1, "A"), Branch(0, " dog ran", -0.5), Branch(0, " cat", -0.7))
+
+
+def test_the_best_beam_so_far_is_the_text_until_the_reply_comes(log: Log, running: Jobs) -> None:
+    done = Done("stop", Usage(4, 0, 3), Timings(0, 0, 1), 7, TREE)
+    backend, asked = Beams(*BEST, TextDelta("A dog ran.", 4), done), job(base="Well: ")
+    running.start(asked, asking(backend))
+    assert log.wrote_once.wait(5)
+    while asked.searching != BEST[-1]:
+        asked.take()
+    assert (asked.text, asked.tokens, asked.take()) == ("Well: A dog ran", 3, [])
+    backend.gate.set()
+    assert log.over.wait(5) and log.outcome is not None and log.outcome.made is not None
+    assert (log.outcome.text, log.outcome.made.beams, asked.tokens) == ("Well: A dog ran.", TREE, 4)
+    assert [text for text, _ in asked.take()] == ["A dog ran."]
+    assert read_made(write_made(log.outcome.made) or "") == log.outcome.made
+
+
+def test_a_search_that_dies_leaves_the_best_beam(log: Log, running: Jobs) -> None:
+    backend = Beams(*BEST, EngineFailed(reason="the card fell out"))
+    backend.gate.set()
+    running.start(job(), asking(backend))
+    assert log.over.wait(5) and log.outcome is not None and log.outcome.made is not None
+    assert (log.outcome.state, log.outcome.text) == ("failed", "A dog ran")

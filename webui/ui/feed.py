@@ -38,6 +38,15 @@ class _Writing:
             closed, self.open = self.stream.feed(fresh)
             self.closed += closed
 
+    def patch(self, job: Job, start: int) -> Patch:
+        """Return what was written from the closed block `start` on, with what a beam search has so far behind it."""
+        found = job.searching
+        return {
+            "kind": "writing", "id": job.message, "from": start, "closed": self.closed[start:], "tokens": job.tokens,
+            "open": self.stream.preview(found.text) if found else self.open,
+            "reasoning": self.reasoning + (found.reasoning if found else ""),
+        }  # fmt: skip
+
 
 class Feed:
     """See `Audience`; `jobs` is given after the fact, as the jobs report to this."""
@@ -127,10 +136,7 @@ class Feed:
         seen.feed(job.take())
         start = min(page.blocks_sent.get(job.message, 0), len(seen.closed))
         page.blocks_sent[job.message] = len(seen.closed)
-        return [{
-            "kind": "writing", "id": job.message, "from": start, "closed": seen.closed[start:], "open": seen.open,
-            "tokens": job.tokens, "reasoning": seen.reasoning,
-        }]  # fmt: skip
+        return [seen.patch(job, start)]
 
     def meter_changed(self, chat: int) -> None:
         """See `Audience.meter_changed`."""

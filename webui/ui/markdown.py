@@ -6,6 +6,7 @@ as text, images become links (a remote image would tell its server who reads), l
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 import time
@@ -61,6 +62,12 @@ class MarkdownStream:
             ended = self._clock()
             self._next_look = ended + REST * (ended - began)
         return closed, self._open
+
+    def preview(self, text: str) -> str:
+        """Return the HTML of the open block with `text` behind it, which is not taken: it may still change."""
+        fork = copy.deepcopy(self)
+        closed, _ = fork.feed(text)
+        return "".join(closed) + fork.finish()
 
     def finish(self) -> str:
         """Return the HTML of the block that is still open, now that no more comes."""

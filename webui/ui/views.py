@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +46,7 @@ class Views:
             "error": sentence(node.made, language),
             "created": node.created,
             "stats": stats(node.made),
+            "beams": [list(astuple(branch)) for branch in node.made.beams] if node.made is not None else [],
         }
 
     def dialogue(self, chat: Chat | None, dialogue: Dialogue, language: str) -> dict[str, Any]:
@@ -114,6 +116,7 @@ def levers(value: Levers, origin: str = "") -> dict[str, Any]:
         "sampling": value.sampling.difference(),
         "start_with": value.start_with,
         "preset": value.preset,
+        "shape": value.shape.mapping() if value.shape is not None else None,
         "origin": origin,
     }
 
@@ -194,6 +197,7 @@ def model(state: LoaderState, language: str) -> dict[str, Any]:
         "failed": state.failed.shown if state.failed is not None else "",
         "error": i18n.error(state.error.code, state.error.details, language) if state.error is not None else "",
         "knobs": sorted(able.knobs) if able is not None else None,
+        "shapes": sorted(able.constraints) if able is not None else None,
         "reasons": _reasons(able, info.engine or info.name, language) if able is not None else {},
     }
 

@@ -182,3 +182,11 @@ def test_a_stream_that_grows_without_end_becomes_plain() -> None:
     stream = MarkdownStream()
     stream.feed("x" * (LONGEST_TEXT + 1))
     assert stream.finish().startswith('<pre class="plain">')
+
+
+def test_a_preview_is_what_would_come_and_is_not_taken() -> None:
+    stream = MarkdownStream()
+    closed, _ = stream.feed("One\n\nTwo *")
+    for text in ("three*\n\n- four\n- five", "six*", ""):
+        assert "".join(closed) + stream.preview(text) == render("One\n\nTwo *" + text)
+    assert stream.finish() == render("Two *")
