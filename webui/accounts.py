@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webui.attempts import Attempts
-from webui.credentials import Passwords, Tokens, clean_name, make_password, name_key
+from webui.credentials import Passwords, Tokens, appearance, clean_name, make_password, name_key
 from webui.errors import BadName, InvitationInvalid, NotFound, SignInFailed
 
 SESSION_COOKIE = "samovar_session"
@@ -228,11 +228,10 @@ class Accounts:
         if digest is None or not self._store.invitation_is_open(digest, self._clock()):
             raise InvitationInvalid
         name = clean_name(name)
-        key = name_key(name)
-        if self._store.person_by_key(key) is not None:
+        if any(appearance(person.name) == appearance(name) for person in self._store.people()):
             raise BadName(name=name, reason="taken")
         hashed = self._passwords.hash(password)
-        person = self._store.accept_invitation(digest, self._clock(), name, key, hashed)
+        person = self._store.accept_invitation(digest, self._clock(), name, name_key(name), hashed)
         return self._open(person.id)
 
     def set_password(self, account: Account, old: str, new: str, address: str) -> str:

@@ -28,6 +28,14 @@ _AT_ONCE = 2
 """A hash takes 32 MiB on purpose: many of them at the same time must not eat the machine's memory."""
 _PATIENCE = 5.0
 _FORBIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters and marks by their category, and yet nothing to see (Default_Ignorable_Code_Point, and empty Braille)."""
+_LOOKS = str.maketrans(
+    "авеікмнорстухѕјһԛԝё" "αβεζηικμνορτυχ" "1l|0",
+    "abeikmhopctyxsjhqwë" "abezhikmnoptyx" "iiio",
+    "\ufe0e\ufe0f",
+)  # fmt: skip
+"""Small letters of Cyrillic and Greek that look, small or capital, like Latin ones (from Unicode's confusables.txt)."""
 _MADE_FROM = "abcdefghjkmnpqrstuvwxyz23456789"
 _KEY_BYTES = 32
 _TIME_COST, _MEMORY_KIB = 3, 32 * 1024
@@ -49,8 +57,10 @@ def clean_name(text: str) -> str:
         raise BadName(name=text, reason="empty")
     if len(name) > LONGEST_NAME:
         raise BadName(name=name, reason="too_long")
-    if any(unicodedata.category(letter) in _FORBIDDEN for letter in name):
+    if any(unicodedata.category(letter) in _FORBIDDEN or letter in _BLANK for letter in name):
         raise BadName(name=name, reason="invisible")
+    if not appearance(name):
+        raise BadName(name=name, reason="empty")
     return name
 
 
@@ -58,6 +68,11 @@ def name_key(name: str) -> str:
     """Return what two names must not share: case, width and the way accents are written do not count."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return " ".join(folded.split())
+
+
+def appearance(name: str) -> str:
+    """Return what the eye sees of a name, about: the same for "Anna" and for the same letters out of Cyrillic."""
+    return name_key(name).translate(_LOOKS)
 
 
 def check_password(password: str) -> None:

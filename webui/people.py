@@ -28,6 +28,7 @@ from webui.refusals import local_path
 from webui.security import account_of
 
 Text = Annotated[str, Form()]
+Id = Annotated[int, Form(ge=0, lt=2**63)]
 _FRESH: Mapping[str, str] = {"cache-control": "no-cache"}
 _DONE = ("password", "removed", "revoked")
 
@@ -142,7 +143,7 @@ class _Desk:
             local=is_loopback(urlsplit(url).hostname or ""),
         )
 
-    def remove_form(self, request: Request, account: Annotated[int, Form()] = 0) -> Response:
+    def remove_form(self, request: Request, account: Id = 0) -> Response:
         try:
             self._accounts.remove(account_of(request), account)
         except SamovarError as error:
@@ -168,7 +169,7 @@ class _Desk:
             return self._people(request, _status(error), key_error=explain(error, reader_language(request)))
         return self._people(request, key=key)
 
-    def revoke_form(self, request: Request, key: Annotated[int, Form()] = 0) -> Response:
+    def revoke_form(self, request: Request, key: Id = 0) -> Response:
         try:
             self._keys.revoke(account_of(request).id, key)
         except SamovarError as error:

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from backends.scripted import Script
 from tests.webui.security.town import PASSWORD, Town, Visitor
+from webui.attempts import Attempts
 
 Build = Callable[..., Town]
 
@@ -33,6 +35,14 @@ def home(build: Build) -> Town:
 def town(build: Build) -> Town:
     """A server with `--listen`: everybody signs in."""
     return build(listen=True, password=PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def forgiven(request: pytest.FixtureRequest) -> None:
+    """Forget the wrong passwords of the tests before."""
+    if "town" in request.fixturenames:
+        accounts = request.getfixturevalue("town").services.accounts
+        accounts._attempts = Attempts(time.monotonic)
 
 
 @pytest.fixture(scope="session")
