@@ -9,18 +9,20 @@ from backends.encoder import Encoder
 from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
 from backends.guiding.guide import Guides
 from backends.llamacpp.beam_run import BeamRun
+from backends.llamacpp.cache import Keeping
 from backends.llamacpp.context import Context
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.identity import describe
 from backends.llamacpp.model import Model
 from backends.llamacpp.options import LlamaCppOptions
+from backends.llamacpp.parking import MEGABYTE
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.llamacpp.sampler import Sampler
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
 from backends.textstream import TextStream
-from backends.values import Capabilities, Encoded, ModelInfo, Prompt, Request
+from backends.values import Capabilities, ChatPrompt, Encoded, ModelInfo, Prompt, Request
 
 ENGINE = "llama.cpp"
 _SEEDS = 2**32 - 1  # the largest value means "random" to llama.cpp
@@ -47,7 +49,8 @@ class LlamaCppBackend:
         except BaseException:
             model.close()
             raise
-        self._engine = Engine(context, vocabulary, options.parallel)
+        keeping = Keeping(context, options.sequences - options.parallel, options.park_mb * MEGABYTE, options.shift)
+        self._engine = Engine(context, vocabulary, options.parallel, keeping)
 
     @property
     def info(self) -> ModelInfo:
@@ -94,6 +97,7 @@ class LlamaCppBackend:
             stream=stream,
             seed=seed,
             user=request.user,
+            head=_first_turn(request.prompt, prepared.encoded),
         )
 
     def encode(self, prompt: Prompt) -> Encoded:
@@ -130,6 +134,13 @@ class LlamaCppBackend:
         for token in tokens:
             if not 0 <= token < size:
                 raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}")
+
+
+def _first_turn(prompt: Prompt, encoded: Encoded) -> int:
+    """Return the tokens up to the end of the first turn that may leave the window: not the system message."""
+    if not isinstance(prompt, ChatPrompt) or not encoded.ends:
+        return 0
+    return encoded.ends[min(prompt.messages[0].role == "system", len(encoded.ends) - 1)]
 
 
 def _template(model: Model, vocabulary: Vocabulary, name: str) -> ChatTemplate:

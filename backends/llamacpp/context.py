@@ -15,6 +15,7 @@ from backends.llamacpp.interrupt import Interrupt
 from backends.llamacpp.logs import logs
 from backends.llamacpp.model import Model, failure
 from backends.llamacpp.options import LlamaCppOptions
+from backends.llamacpp.parking import Memory
 from backends.llamacpp.sampler import Sampler
 from backends.sampling import MAX_BEAMS
 
@@ -48,8 +49,10 @@ class Context:
             raise failure(model.path)
         self._memory = memory
         self.cells = native.llama_n_ctx(pointer)
+        self.shareable = self.cuttable
+        self.shiftable = self.cuttable and bool(native.llama_memory_can_shift(memory))
         self._interrupt.attach(pointer)
-        self._make_batch(options.parallel + self.spare)
+        self._make_batch(options.sequences + self.spare)
 
     def _make_batch(self, sequences: int) -> None:
         # Our own arrays under the library's batch: whole slices are then written at once.
@@ -106,6 +109,25 @@ class Context:
         """Let an empty sequence hold the first `tokens` of another, in the same cells."""
         native.llama_memory_seq_cp(self._memory, source, target, 0, tokens)
 
+    def shift(self, sequence: int, start: int, end: int) -> bool:
+        """Take tokens out of the middle of a sequence; the keys after them are rotated with the next decode."""
+        if not native.llama_memory_seq_rm(self._memory, sequence, start, end):
+            return False
+        native.llama_memory_seq_add(self._memory, sequence, end, -1, start - end)
+        return True
+
+    def measure(self, sequence: int) -> int:
+        """Return the bytes of a sequence's state."""
+        return int(native.llama_state_seq_get_size(self.handle, sequence))
+
+    def save(self, sequence: int, memory: Memory) -> bool:
+        """Copy a sequence's state out of the pool."""
+        return bool(native.llama_state_seq_get_data(self.handle, memory.pointer, memory.size, sequence))
+
+    def restore(self, sequence: int, memory: Memory) -> bool:
+        """Copy a state into an empty sequence, in any cells that are free."""
+        return bool(native.llama_state_seq_set_data(self.handle, memory.pointer, memory.size, sequence))
+
     def interrupt(self) -> None:
         """End the running decode; from any thread."""
         self._interrupt.set()
@@ -130,7 +152,7 @@ def _params(model: Model, options: LlamaCppOptions) -> native.llama_context_para
     params: native.llama_context_params = native.llama_context_default_params()
     params.n_ctx = options.window(model.trained_window)
     params.n_batch = params.n_ubatch = BATCH
-    params.n_seq_max = params.n_outputs_max = options.parallel + spare_sequences(model)
+    params.n_seq_max = params.n_outputs_max = options.sequences + spare_sequences(model)
     params.n_threads = params.n_threads_batch = options.cores()
     params.kv_unified = True
     params.swa_full = True  # a sliding window would forget what a later request wants to reuse

@@ -1,6 +1,6 @@
 """The thread that owns a model: it lets requests in, decodes them together, and hands each its events.
 
-Other threads only `submit`, `cancel` and `close`. Decisions are made in `scheduler`, `sequences` keeps the books.
+Other threads only `submit`, `cancel` and `close`. Decisions are made in `scheduler`; `cache` keeps what was read.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from collections.abc import Sequence
 from backends.errors import EngineClosed, EngineFailed, SamovarError
 from backends.llamacpp import scheduler
 from backends.llamacpp.beam_run import BeamRun
+from backends.llamacpp.cache import Cache, Keeping
 from backends.llamacpp.executor import Executor, Outcome, Part, Words
 from backends.llamacpp.pace import Pace
 from backends.llamacpp.run import Run
 from backends.llamacpp.searches import Searches
-from backends.llamacpp.sequences import Sequence as Slot
-from backends.llamacpp.sequences import Sequences
 from backends.values import FinishReason
 
 
 class Engine:
     """Continuous batching of up to `parallel` runs over one executor."""
 
-    def __init__(self, executor: Executor, words: Words, parallel: int) -> None:
-        self._executor, self._words = executor, words
-        self._sequences = Sequences(parallel, executor.cells, executor.cuttable, executor.spare)
-        self._searches = Searches(executor, self._sequences)
+    def __init__(self, executor: Executor, words: Words, parallel: int, keeping: Keeping | None = None) -> None:
+        self._executor, self._words, self._parallel = executor, words, parallel
+        self._cache = Cache(executor, parallel, keeping or Keeping())
+        self._searches = Searches(executor, self._cache.sequences)
         self._pace = Pace(executor.limit)
         self._running: dict[int, Run] = {}  # in the order of admission
         self._waiting: list[Run] = []  # guarded by the condition, as are the next three
@@ -83,6 +82,7 @@ class Engine:
                 self._closing = True
                 for run in (*self._running.values(), *self._waiting):
                     run.fail(EngineClosed())
+            self._cache.close()
             self._executor.close()
 
     def _await_work(self) -> bool:
@@ -113,28 +113,14 @@ class Engine:
                 waiting[index].queue(place)
 
     def _fits(self, run: Run) -> bool:
-        spare = len(self._sequences.spare) - sum(each.width - 1 for each in self._running.values())
+        spare = self._executor.spare - sum(each.width - 1 for each in self._running.values())
         if run.width - 1 > spare:
             return False
-        return scheduler.fits(_waiting(run), self._views(), len(self._sequences.all), self._sequences.cells)
+        return scheduler.fits(_waiting(run), self._views(), self._parallel, self._cache.cells)
 
     def _begin(self, run: Run) -> None:
         self._served[run.user] = max(self._served.values(), default=0) + 1
-        placement = self._sequences.find(run.tokens)
-        slot = self._sequences.take(placement)
-        if placement.source is None:
-            self._cut(slot, placement.keep)
-        else:
-            self._executor.cut(slot.id, 0)
-            self._executor.share(placement.source, slot.id, placement.keep)
-        run.admit(slot)
-
-    def _cut(self, slot: Slot, keep: int) -> None:
-        """Bring the KV cache to the first `keep` tokens of a sequence; what cannot be cut is emptied."""
-        if not self._executor.cut(slot.id, keep):
-            self._executor.cut(slot.id, 0)
-            keep = 0
-        self._sequences.cut(slot, keep)
+        run.admit(self._cache.open(run.tokens, run.head))
 
     # One step
 
@@ -156,6 +142,8 @@ class Engine:
         if outcome is Outcome.DONE:
             self._pace.end(sum(portion.tokens for portion in portions))
             self._advance(runs, parts)
+            if any(run.written > 1 for run in runs):
+                self._cache.park_next()
         else:
             self._recover(outcome, runs)
 
@@ -164,15 +152,8 @@ class Engine:
         while True:
             portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
             needed = sum(portion.tokens for portion in portions)
-            if self._free(needed) or not self._pause_one():
+            if self._cache.make_room(needed) or not self._pause_one():
                 return portions
-
-    def _free(self, needed: int) -> bool:
-        """Give up what is idle until so many cells are free; False if that was not enough."""
-        if self._sequences.free < needed:
-            for slot in self._sequences.evict(needed):
-                self._executor.cut(slot.id, 0)
-        return self._sequences.free >= needed
 
     def _allow_interrupts(self, runs: Sequence[Run]) -> None:
         """Note whose cancel may break the decode off: those that read a prompt.
@@ -191,7 +172,7 @@ class Engine:
         for run, part in zip(runs, parts, strict=True):
             index += len(part.tokens)
             if run.slot is not None:
-                self._sequences.append(run.slot, part.tokens)
+                self._cache.append(run.slot, part.tokens)
             try:
                 self._advance_one(run, part, index)
             except Exception as error:
@@ -243,7 +224,7 @@ class Engine:
 
     def _make_way(self, run: BeamRun, needed: int) -> bool:
         """Free cells for a search; False if it has to wait for them, or to end as only its own are left."""
-        while run.slot is not None and not self._free(needed):
+        while run.slot is not None and not self._cache.make_room(needed):
             if not self._pause_one():
                 self._finish(run, "length")
         return run.slot is not None
@@ -258,14 +239,11 @@ class Engine:
             if outcome is Outcome.FAILED:
                 self._fail(run, EngineFailed(reason="llama.cpp could not decode"))
             elif run.slot is not None:
-                self._cut(run.slot, run.held)
+                self._cache.cut(run.slot, run.held)
 
     def _make_room(self) -> None:
         """The books said that there was room, the library says no: give up what is idle, then whoever came last."""
-        emptied = self._sequences.evict(self._sequences.cells)
-        for slot in emptied:
-            self._executor.cut(slot.id, 0)
-        if not emptied and not self._pause_one():
+        if not self._cache.empty_idle() and not self._pause_one():
             for run in list(self._running.values()):
                 if isinstance(run, BeamRun) and run.begun:
                     self._finish(run, "length")
@@ -288,15 +266,12 @@ class Engine:
         """A fault of our own: nothing is known of the cache any more, so it is given up, and the thread lives on."""
         for run in list(self._running.values()):
             self._fail(run, error)
-        for slot in (*self._sequences.all, *self._sequences.spare):
-            slot.busy = False
-            self._sequences.cut(slot, 0)
-            self._executor.cut(slot.id, 0)
+        self._cache.clear()
 
     def _fail(self, run: Run, error: Exception) -> None:
         """End a run with an error; its sequence is emptied, for what it holds is doubtful."""
         for slot in run.slots:
-            self._cut(slot, 0)
+            self._cache.cut(slot, 0)
         self._running.pop(run.id, None)
         self._let_go(run)
         run.fail(error if isinstance(error, SamovarError) else EngineFailed(reason=f"{type(error).__name__}: {error}"))
@@ -310,7 +285,7 @@ class Engine:
         if isinstance(run, BeamRun):
             self._searches.let_go(run)
         if run.slot is not None:
-            self._sequences.release(run.slot)
+            self._cache.release(run.slot)
             run.slot = None
             self._changed = True
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from backends.beam_scores import Scores
+from backends.llamacpp.parking import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,28 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Give the memory back."""
+
+
+class Store(Protocol):
+    """An executor whose sequences can be brought to host memory and back, and moved.
+
+    `shareable`: two sequences can hold the same cells; `shiftable`: tokens can be taken out of the middle of one.
+    """
+
+    shareable: bool
+    shiftable: bool
+
+    def shift(self, sequence: int, start: int, end: int) -> bool:
+        """Take the tokens from `start` up to `end` out of a sequence; what follows moves up. False if it cannot."""
+
+    def measure(self, sequence: int) -> int:
+        """Return how many bytes the state of a sequence takes, in host memory."""
+
+    def save(self, sequence: int, memory: Memory) -> bool:
+        """Copy the state of a sequence into memory that is large enough."""
+
+    def restore(self, sequence: int, memory: Memory) -> bool:
+        """Bring a saved state into an empty sequence; where it does not succeed the sequence must be emptied."""
 
 
 class Words(Protocol):

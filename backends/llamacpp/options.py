@@ -24,6 +24,8 @@ class LlamaCppOptions:
     `ctx`: tokens of the window, shared by all sequences; 0 = what the model was trained for, at most 8192.
     `threads`: 0 = the physical cores this process may use. `gpu_layers`: -1 = all that there are, 0 = none.
     `parallel`: how many requests are decoded at once. `template`: name of a chat template, "" = the model's own.
+    `park_mb`: megabytes of host memory for chats that gave way to others. `shift`: when the first turns leave a full
+    window, the rest is moved up instead of read again.
     `progress` is called with 0 … 1 while the file is read; answering False stops the loading.
     """
 
@@ -32,6 +34,8 @@ class LlamaCppOptions:
     gpu_layers: int = -1
     parallel: int = 4
     template: str = ""
+    park_mb: int = 512
+    shift: bool = True
     progress: Callable[[float], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +48,14 @@ class LlamaCppOptions:
             raise InvalidParameter(name="gpu_layers", value=self.gpu_layers, allowed="-1 and more")
         if not 1 <= self.parallel <= MOST_SEQUENCES:
             raise InvalidParameter(name="parallel", value=self.parallel, allowed=f"1 … {MOST_SEQUENCES}")
+
+        if self.park_mb < 0:
+            raise InvalidParameter(name="park_mb", value=self.park_mb, allowed="0 and more")
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences there are: with one more than run, a new request finds one empty and copies nothing."""
+        return self.parallel + 1
 
     def window(self, trained: int) -> int:
         """Return the window in tokens for a model trained for `trained` (0 = unknown)."""

@@ -36,14 +36,15 @@ class Run:
     """A request in the engine. Only `cancelled` and `events` are touched by other threads.
 
     `tokens` are the prompt and then what was written; `limit` is the most tokens it may write. `weighed` returns what
-    was weighed when the last token was drawn, if that is to be told.
+    was weighed when the last token was drawn, if that is to be told. `head` is the size of the prompt's first turn,
+    after which turns may have left the window (see `reuse.match`).
     """
 
     def __init__(
         self, prompt: Sequence[int], *, limit: int, sampler: Closable, stream: TextStream, seed: int = 0,
-        user: str = "", weighed: Callable[[], Choice | None] = lambda: None,
+        user: str = "", weighed: Callable[[], Choice | None] = lambda: None, head: int = 0,
     ) -> None:  # fmt: skip
-        self.tokens, self.prompt_size, self.limit = list(prompt), len(prompt), limit
+        self.tokens, self.prompt_size, self.limit, self.head = list(prompt), len(prompt), limit, head
         self.sampler, self.user, self.seed = sampler, user, seed
         self.events: SimpleQueue[Event | SamovarError] = SimpleQueue()
         self.cancelled = self.paused = self.ended = False

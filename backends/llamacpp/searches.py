@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.executor import Executor, Part
+from backends.llamacpp.reuse import common_length
 from backends.llamacpp.sequences import Sequence as Slot
-from backends.llamacpp.sequences import Sequences, common_length
+from backends.llamacpp.sequences import Sequences
 
 
 class Searches:

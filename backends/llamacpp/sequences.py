@@ -12,40 +12,30 @@ from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 from itertools import count
 
-_BLOCK = 256
-
 
 @dataclass(slots=True)
 class Sequence:
-    """One sequence: the tokens it holds, in order. `used` grows with each use of any sequence."""
+    """One sequence: the tokens it holds, in order. `used` grows with each use of any sequence.
+
+    `solid` of its first tokens were read in whole aligned chunks (see `Sequences.chunk`).
+    """
 
     id: int
     tokens: list[int] = field(default_factory=list)
     cells: list[int] = field(default_factory=list)
     busy: bool = False
     used: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a prompt goes: into `sequence`, whose first `keep` tokens stay.
-
-    With a `source`, the sequence is emptied and the first `keep` tokens of the source are shared with it.
-    """
-
-    sequence: int
-    keep: int
-    source: int | None = None
+    solid: int = 0
 
 
 class Sequences:
-    """The bookkeeping of `number` sequences, and so many `spare` ones, over `cells` cells.
+    """The bookkeeping of `number` sequences, and so many `spare` ones for beams, over `cells` cells.
 
-    `cuttable` says whether a sequence can be shortened and shared (not so for recurrent models).
+    With a `chunk`, tokens that are read that many at once, from a multiple of it on, count as solid.
     """
 
-    def __init__(self, number: int, cells: int, cuttable: bool = True, spare: int = 0) -> None:
-        self.cells, self.cuttable = cells, cuttable
+    def __init__(self, number: int, cells: int, chunk: int = 0, spare: int = 0) -> None:
+        self.cells, self.chunk = cells, chunk
         self.all = [Sequence(index) for index in range(number)]
         self.spare = [Sequence(index) for index in range(number, number + spare)]
         """Sequences that are lent to beams and keep nothing."""
@@ -61,44 +51,17 @@ class Sequences:
         """Return the sequences nobody runs in, the one used longest ago first."""
         return sorted((sequence for sequence in self.all if not sequence.busy), key=lambda sequence: sequence.used)
 
-    def find(self, prompt: Tokens[int]) -> Placement:
-        """Choose a place for a prompt. At least one idle sequence must exist; nothing is changed yet.
+    def own(self, sequence: Sequence, start: int = 0) -> int:
+        """Return how many cells of a sequence, from the token at `start` on, no other one holds."""
+        return sum(self._shares[cell] == 1 for cell in sequence.cells[start:])
 
-        The idle sequence with the longest common beginning is taken over, unless that would throw away more of it
-        than it saves, or a running one begins better: then an empty or the least recently used sequence shares that
-        beginning instead. The last token of the prompt is never kept: it must be read to know what comes next.
-        """
-        lengths = {sequence.id: self._reusable(sequence, prompt) for sequence in self.all}
-        best = max(self.all, key=lambda each: (lengths[each.id], not each.busy, -len(each.tokens)))
-        keep = lengths[best.id]
-        target = min(self.idle(), key=lambda each: (keep > 0 and each is best, bool(each.tokens), each.used))
-        if not keep:
-            return Placement(target.id, 0)
-        if target is best or (not best.busy and 2 * keep >= len(best.tokens)):
-            return Placement(best.id, keep)
-        return Placement(target.id, keep, best.id)
-
-    def _reusable(self, sequence: Sequence, prompt: Tokens[int]) -> int:
-        common = min(common_length(sequence.tokens, prompt), len(prompt) - 1)
-        if self.cuttable:
-            return common
-        return common if common == len(sequence.tokens) and not sequence.busy else 0
-
-    def take(self, placement: Placement) -> Sequence:
-        """Do what `find` chose and mark the sequence busy."""
-        sequence = self.all[placement.sequence]
-        if placement.source is None:
-            self.cut(sequence, placement.keep)
-        else:
-            self.cut(sequence, 0)
-            self.share(self.all[placement.source], sequence, placement.keep)
+    def take(self, sequence: Sequence) -> None:
+        """Mark a sequence busy."""
         sequence.busy, sequence.used = True, next(self._ticks)
-        return sequence
 
-    def share(self, source: Sequence, target: Sequence, keep: int) -> None:
-        """Note that an empty sequence holds the first `keep` tokens of another, in the same cells."""
-        target.tokens, target.cells = source.tokens[:keep], source.cells[:keep]
-        self._shares.update(target.cells)
+    def release(self, sequence: Sequence) -> None:
+        """Let a sequence go idle; it keeps its tokens."""
+        sequence.busy, sequence.used = False, next(self._ticks)
 
     def lend(self) -> Sequence:
         """Return a spare sequence, empty and marked busy. Raises `LookupError` when there is none."""
@@ -115,42 +78,29 @@ class Sequences:
 
     def append(self, sequence: Sequence, tokens: Tokens[int]) -> None:
         """Note that a sequence now holds `tokens` as well."""
-        for token in tokens:
+        if len(tokens) == self.chunk and len(sequence.tokens) == sequence.solid:
+            sequence.solid += self.chunk
+        sequence.tokens += tokens
+        for _ in tokens:
             cell = next(self._cell_names)
-            sequence.tokens.append(token)
             sequence.cells.append(cell)
             self._shares[cell] = 1
 
+    def share(self, source: Sequence, target: Sequence, keep: int) -> None:
+        """Note that an empty sequence holds the first `keep` tokens of another, in the same cells."""
+        target.tokens, target.cells = source.tokens[:keep], source.cells[:keep]
+        target.solid = min(source.solid, keep)
+        self._shares.update(target.cells)
+
     def cut(self, sequence: Sequence, keep: int) -> None:
         """Note that a sequence holds only its first `keep` tokens."""
-        for cell in sequence.cells[keep:]:
+        self.remove(sequence, keep, len(sequence.tokens))
+
+    def remove(self, sequence: Sequence, start: int, end: int) -> None:
+        """Note that a sequence no longer holds its tokens from `start` up to `end`; those after them move up."""
+        for cell in sequence.cells[start:end]:
             self._shares[cell] -= 1
             if not self._shares[cell]:
                 del self._shares[cell]
-        del sequence.tokens[keep:], sequence.cells[keep:]
-
-    def release(self, sequence: Sequence) -> None:
-        """Let a sequence go idle; it keeps its tokens."""
-        sequence.busy, sequence.used = False, next(self._ticks)
-
-    def evict(self, needed: int) -> list[Sequence]:
-        """Empty idle sequences, the one used longest ago first, until `needed` cells are free; return them."""
-        emptied = []
-        for sequence in self.idle():
-            if self.free >= needed:
-                break
-            if sequence.tokens:
-                self.cut(sequence, 0)
-                emptied.append(sequence)
-        return emptied
-
-
-def common_length(first: Tokens[int], second: Tokens[int]) -> int:
-    """Return the length of the common beginning; whole blocks are compared at once."""
-    shorter, at = min(len(first), len(second)), 0
-    while at < shorter and first[at : at + _BLOCK] == second[at : at + _BLOCK]:
-        at += _BLOCK
-    end = min(at, shorter)
-    while end < shorter and first[end] == second[end]:
-        end += 1
-    return end
+        del sequence.tokens[start:end], sequence.cells[start:end]
+        sequence.solid = min(sequence.solid, start)

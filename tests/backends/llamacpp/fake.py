@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.executor import Outcome, Part
+from backends.llamacpp.parking import Memory
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.textstream import TextStream
 from backends.values import Done, Event, TextDelta
@@ -47,8 +49,14 @@ class FakeSampler:
 class FakeExecutor:
     """Keeps a real list of tokens for each sequence and complains when the engine loses track of it."""
 
-    def __init__(self, cells: int = 1000, limit: int = 64, cuttable: bool = True, spare: int = 0) -> None:
+    def __init__(
+        self, cells: int = 1000, limit: int = 64, cuttable: bool = True, spare: int = 0, shareable: bool = True,
+    ) -> None:  # fmt: skip
         self.cells, self.limit, self.cuttable, self.spare = cells, limit, cuttable, spare
+        self.shareable, self.shiftable = cuttable and shareable, cuttable
+        self.saved: list[int] = []  # what was saved and restored, by sequence
+        self.restored: list[int] = []
+        self.moved: list[tuple[int, int, int]] = []
         self.held: dict[int, list[tuple[int, int]]] = {}  # sequence -> (cell, token)
         self.batches: list[list[Part]] = []
         self.before: Callable[[FakeExecutor], Outcome | None] = lambda _: None
@@ -56,7 +64,7 @@ class FakeExecutor:
         self.gate.set()
         self.decoding = threading.Event()
         self.flag = threading.Event()
-        self.closed = False
+        self.closed = self.broken = False
         self._cell = 0
         self._logits: dict[int, int] = {}
 
@@ -109,8 +117,38 @@ class FakeExecutor:
         return True
 
     def share(self, source: int, target: int, tokens: int) -> None:
-        assert self.cuttable and not self.held.get(target)
+        assert self.shareable and not self.held.get(target)
         self.held[target] = self.held[source][:tokens]
+
+    def shift(self, sequence: int, start: int, end: int) -> bool:
+        assert self.shiftable
+        moving = {cell for cell, _ in self.held[sequence][end:]}
+        for other, cells in self.held.items():
+            assert other == sequence or not moving & {cell for cell, _ in cells}, "another's cells would move"
+        self.moved.append((sequence, start, end))
+        del self.held[sequence][start:end]
+        return True
+
+    def measure(self, sequence: int) -> int:
+        return 8 + 4 * len(self.held.get(sequence, []))
+
+    def save(self, sequence: int, memory: Memory) -> bool:
+        tokens = [token for _, token in self.held[sequence]]
+        data = struct.pack(f"<Q{len(tokens)}i", len(tokens), *tokens)
+        memory.bytes[: len(data)] = data
+        self.saved.append(sequence)
+        return True
+
+    def restore(self, sequence: int, memory: Memory) -> bool:
+        assert not self.held.get(sequence), "a state is restored into an empty sequence"
+        (size,) = struct.unpack_from("<Q", memory.bytes)
+        self.restored.append(sequence)
+        if self.broken or len({cell for cells in self.held.values() for cell, _ in cells}) + size > self.cells:
+            return False
+        self._cell += size
+        tokens = struct.unpack_from(f"<{size}i", memory.bytes, 8)
+        self.held[sequence] = [(self._cell - at, token) for at, token in enumerate(tokens)]
+        return True
 
     def interrupt(self) -> None:
         self.flag.set()
@@ -127,11 +165,11 @@ class Asked:
 
     def __init__(
         self, engine: Engine, prompt: Sequence[int], limit: int = 20, user: str = "", *,
-        length: int | None = None, error: Exception | None = None, stop: Sequence[str] = (),
+        length: int | None = None, error: Exception | None = None, stop: Sequence[str] = (), head: int = 0,
     ) -> None:  # fmt: skip
         self.prompt, self.limit = list(prompt), limit
         self.sampler = FakeSampler(length, error)
-        self.run = Run(prompt, limit=limit, sampler=self.sampler, stream=TextStream(stop), user=user)
+        self.run = Run(prompt, limit=limit, sampler=self.sampler, stream=TextStream(stop), user=user, head=head)
         engine.submit(self.run)
         self.generation = LlamaGeneration(engine, self.run)
         self.seen: list[Event] = []

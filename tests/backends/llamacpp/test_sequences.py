@@ -1,100 +1,66 @@
-from backends.llamacpp.sequences import Placement, Sequences, common_length
+from backends.llamacpp.sequences import Sequence, Sequences
 
 
-def filled(*contents: list[int], cells: int = 100, cuttable: bool = True) -> Sequences:
-    sequences = Sequences(max(3, len(contents)), cells, cuttable)
-    for index, tokens in enumerate(contents):
-        slot = sequences.take(Placement(index, 0))
-        sequences.append(slot, tokens)
-        sequences.release(slot)
+def filled(*contents: list[int], chunk: int = 0) -> Sequences:
+    sequences = Sequences(3, 100, chunk)
+    for sequence, tokens in zip(sequences.all, contents, strict=False):
+        sequences.take(sequence)
+        sequences.append(sequence, tokens)
+        sequences.release(sequence)
     return sequences
 
 
-def test_the_common_length_is_exact_around_block_edges():
-    long = list(range(1000))
-    for at in (0, 1, 255, 256, 257, 511, 512, 999):
-        other = [*long]
-        other[at] = -1
-        assert common_length(long, other) == at
-    assert common_length(long, long[:300]) == 300
-    assert common_length(long, long) == 1000
-    assert common_length([], long) == 0
+def held(sequences: Sequences) -> list[list[int]]:
+    return [sequence.tokens for sequence in sequences.all]
 
 
-def test_an_empty_pool_gives_an_empty_sequence():
-    assert filled().find([1, 2, 3]) == Placement(0, 0)
+def shared(sequences: Sequences, keep: int) -> tuple[Sequence, Sequence]:
+    one, other = sequences.all[:2]
+    sequences.share(one, other, keep)
+    return one, other
 
 
-def test_the_longest_common_beginning_is_taken_over():
-    sequences = filled([1, 2, 3, 4], [1, 2, 9, 9], [7, 7])
-    assert sequences.find([1, 2, 3, 4, 5]) == Placement(0, 4)
-    assert sequences.find([1, 2, 9, 5]) == Placement(1, 3)
-
-
-def test_the_last_token_of_the_prompt_is_always_read_again():
-    assert filled([1, 2, 3, 4]).find([1, 2, 3, 4]) == Placement(0, 3)
-    assert filled([1]).find([1]) == Placement(1, 0)
-
-
-def test_a_short_beginning_is_shared_rather_than_taken_from_a_long_sequence():
-    sequences = filled([1, 2, *range(10, 40)])
-    placement = sequences.find([1, 2, 3])
-    assert placement == Placement(1, 2, source=0)
-    slot = sequences.take(placement)
-    assert slot.tokens == [1, 2]
-    assert sequences.free == 100 - 32
-    assert len(sequences.all[0].tokens) == 32
-
-
-def test_without_an_empty_sequence_the_one_used_longest_ago_gives_way():
-    sequences = filled([5, 5], [6, 6], [1, 2, *range(10, 40)])
-    assert sequences.find([9, 9]) == Placement(0, 0)
-    assert sequences.find([1, 2, 3]) == Placement(0, 2, source=2)
-
-
-def test_the_only_idle_sequence_is_taken_however_little_it_saves():
-    sequences = Sequences(1, 100)
-    slot = sequences.take(Placement(0, 0))
-    sequences.append(slot, [1, *range(50)])
-    sequences.release(slot)
-    assert sequences.find([1, 2, 3]) == Placement(0, 1)
-
-
-def test_a_running_sequence_shares_its_beginning_but_is_never_taken():
-    sequences = Sequences(2, 100)
-    slot = sequences.take(Placement(0, 0))
-    sequences.append(slot, [1, 2, 3, 4])
-    placement = sequences.find([1, 2, 3, 9])
-    assert placement == Placement(1, 3, source=0)
-    other = sequences.take(placement)
+def test_a_shared_cell_counts_once_until_nobody_holds_it():
+    sequences = filled([1, 2, 3, 4])
+    one, other = shared(sequences, 3)
     sequences.append(other, [9])
+    assert held(sequences) == [[1, 2, 3, 4], [1, 2, 3, 9], []]
     assert sequences.free == 100 - 5
-    sequences.cut(slot, 0)
+    sequences.cut(one, 0)
     assert sequences.free == 100 - 4
     sequences.cut(other, 1)
     assert sequences.free == 100 - 1
 
 
-def test_eviction_empties_the_oldest_until_there_is_room():
-    sequences = filled([1] * 30, [2] * 30, [3] * 30)
-    emptied = sequences.evict(25)
-    assert [each.id for each in emptied] == [0]
-    assert sequences.free == 40
-    assert [each.id for each in sequences.evict(100)] == [1, 2]
-    assert sequences.free == 100
+def test_a_sequence_knows_which_cells_are_its_own():
+    sequences = filled([1, 2, 3, 4])
+    one, other = shared(sequences, 3)
+    assert (sequences.own(one), sequences.own(one, 3), sequences.own(other)) == (1, 1, 0)
 
 
-def test_eviction_leaves_running_sequences_alone():
-    sequences = filled([1] * 30, [2] * 30)
-    sequences.take(Placement(0, 30))
-    assert [each.id for each in sequences.evict(100)] == [1]
-    assert sequences.free == 70
+def test_taking_a_gap_out_moves_the_rest_up():
+    sequences = filled([1, 2, 3, 4, 5, 6])
+    one, _ = shared(sequences, 3)
+    sequences.remove(one, 1, 4)
+    assert held(sequences)[:2] == [[1, 5, 6], [1, 2, 3]]
+    assert sequences.free == 100 - 5  # the shared 2 and 3 stay for the other
 
 
-def test_a_recurrent_model_reuses_only_what_a_prompt_extends():
-    sequences = filled([1, 2, 3], cuttable=False)
-    assert sequences.find([1, 2, 3, 4]) == Placement(0, 3)
-    assert sequences.find([1, 2, 9]) == Placement(1, 0)
-    assert sequences.find([1, 2, 3]) == Placement(1, 0)
-    sequences.take(Placement(0, 3))
-    assert sequences.find([1, 2, 3, 4]) == Placement(1, 0)
+def test_the_idle_one_used_longest_ago_comes_first():
+    sequences = filled([1], [2], [3])
+    sequences.take(sequences.all[0])
+    assert [each.id for each in sequences.idle()] == [1, 2]
+    sequences.release(sequences.all[0])
+    assert [each.id for each in sequences.idle()] == [1, 2, 0]
+
+
+def test_only_whole_aligned_chunks_are_solid():
+    sequences = Sequences(2, 100, chunk=4)
+    one = sequences.all[0]
+    for size, solid in ((4, 4), (4, 8), (2, 8), (4, 8), (1, 8)):
+        sequences.append(one, [7] * size)
+        assert one.solid == solid
+    _, other = shared(sequences, 6)
+    assert other.solid == 6
+    sequences.cut(one, 5)
+    assert one.solid == 5
