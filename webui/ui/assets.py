@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
 from fastapi import APIRouter
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 
 from backends.sampling import SAMPLER_STEPS, Group, Knob, SamplingParams, knobs
 from webui.surroundings import Language
@@ -26,6 +28,7 @@ STYLES = (
     "chats.css",
     "transcript.css",
     "rendered.css",
+    "beams.css",
     "composer.css",
     "levers.css",
     "overlay.css",
@@ -38,7 +41,7 @@ _FOR_GOOD = "private, max-age=31536000, immutable"
 
 
 class Assets:
-    """The files, read once. `base` is the address below which they are found."""
+    """The files, read once. `base` is the address below which they are found, `scripts` the names of the scripts."""
 
     def __init__(self) -> None:
         files = {path.name: path.read_bytes() for path in sorted(FOLDER.glob("*.js"))}
@@ -46,6 +49,7 @@ class Assets:
         for language in get_args(Language):
             files[f"table.{language}.json"] = json.dumps(table(language), ensure_ascii=False).encode()
         self._files = files
+        self.scripts = tuple(name for name in files if name.endswith(".js"))
         digest = hashlib.sha256(b"\0".join(name.encode() + b"\0" + data for name, data in files.items()))
         self.base = f"/assets/{digest.hexdigest()[:16]}"
 
@@ -59,6 +63,24 @@ class Assets:
         if (data := self._files.get(name)) is None:
             return Response(status_code=404)
         return Response(data, media_type=_TYPES[Path(name).suffix], headers={"cache-control": _FOR_GOOD})
+
+
+class GradioFiles(StaticFiles):
+    """A folder of Gradio's own files, straight from its package: that takes no Gradio."""
+
+    def __init__(self, folder: str, *, for_good: bool = False) -> None:
+        """Serve `folder` of its frontend; `for_good` where the files' names hold digests, as ours do."""
+        found = find_spec("gradio")
+        assert found is not None and found.submodule_search_locations
+        super().__init__(directory=Path(found.submodule_search_locations[0], "templates", "frontend", folder))
+        self._for_good = for_good
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """See `StaticFiles.file_response`."""
+        response = super().file_response(*args, **kwargs)
+        if self._for_good:
+            response.headers["cache-control"] = _FOR_GOOD
+        return response
 
 
 @lru_cache

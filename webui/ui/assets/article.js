@@ -1,5 +1,6 @@
 // One message: its text (from the server, rendered), its state, its figures, its actions, and its editor.
 
+import { beams } from "./beams.js";
 import { button, copyText, grow, h } from "./dom.js";
 
 const ACTIONS = {
@@ -37,6 +38,7 @@ export class Article {
       this.think("");
     }
     this.drawState();
+    this.drawBeams();
     this.drawFoot();
     return this;
   }
@@ -88,6 +90,11 @@ export class Article {
     this.state.hidden = !TOLD.has(state);
     this.state.className = `state ${state}`;
     this.state.textContent = TOLD.has(state) ? [this.app.t(`state.${state}`), error].filter(Boolean).join(": ") : "";
+  }
+
+  drawBeams() {
+    this.element.querySelector(".beams")?.remove();
+    if (this.data.beams.length > 1) this.foot.before(beams(this.app, this.data.beams));
   }
 
   drawFoot() {

@@ -85,6 +85,14 @@ PAGE: Mapping[str, tuple[str, str]] = {
         "прочитано {prompt} {prompt:токен|токена|токенов}, из них из памяти — {cached}",
     ),
     "stats.seed": ("seed {seed}", "зерно {seed}"),
+    "beams.title": ("{beams} {beams:beam|beams}", "{beams} {beams:луч|луча|лучей}"),
+    "beams.help": (
+        "The replies that the search ended with, from where they part. The number is the place, then the rating: the "
+        "mean log-probability of a token when the length penalty is 1; nearer to 0 is better.",
+        "Ответы, к которым пришёл поиск, с того места, где они расходятся. Сначала место, затем оценка: при поправке "
+        "на длину 1 это средний логарифм вероятности токена; чем ближе к 0, тем лучше.",
+    ),
+    "beams.rating": ("place {place}, rating {rating}", "место {place}, оценка {rating}"),
     "meter.title": ("How full the model's window is", "Насколько заполнено окно модели"),
     "meter.used": ("{used} of {window} tokens", "{used} из {window} {window:токена|токенов|токенов}"),
     "meter.about": ("about {used} of {window} tokens", "около {used} из {window} {window:токена|токенов|токенов}"),
