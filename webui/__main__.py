@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import getpass
 import logging
 import os
@@ -18,6 +17,7 @@ from webui.flags import BadSetting
 from webui.history.store import History
 from webui.live import Live
 from webui.network import check_port
+from webui.server import serve
 from webui.services import Services, open_services
 from webui.settings import Settings
 from webui.surroundings import language
@@ -47,17 +47,6 @@ def main(argv: Sequence[str]) -> int:
         prepare_owner(services)
     if choice := first_model(settings, services.kept):
         services.loader.switch(choice)
-    return serve_with_gradio(services, feed)
-
-
-def serve_with_gradio(services: Services, feed: Feed) -> int:
-    """Import Gradio, which takes seconds while the model loads, and serve."""
-    # Its classes are there to stay: looking among them for garbage only makes the import, and all after it, slower.
-    gc.disable()
-    from webui.server import serve
-
-    gc.freeze()
-    gc.enable()
     return serve(services, feed)
 
 

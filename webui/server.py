@@ -1,4 +1,7 @@
-"""The server: one ASGI application, with the guard around it and Gradio mounted last."""
+"""The server: one ASGI application, with the guard around it and Gradio mounted last.
+
+Gradio takes seconds to be imported. It comes in a thread, while everything else is served already; see `webui.ui.late`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import time
 import webbrowser
 from collections.abc import AsyncIterator
 
-import gradio
 import uvicorn
 from fastapi import FastAPI, WebSocket
 from starlette.types import ASGIApp
@@ -26,11 +28,12 @@ from webui.services import Services
 from webui.surroundings import language
 from webui.tunnel import TunnelFailed, open_tunnel
 from webui.ui import i18n
-from webui.ui.assets import Assets
+from webui.ui.assets import Assets, GradioFiles
 from webui.ui.commands import PageCommands
 from webui.ui.feed import Feed
-from webui.ui.frame import Framed
-from webui.ui.page import build_page, page_head, page_options
+from webui.ui.frame import PAGE, THEME, Frame, page_head
+from webui.ui.late import Late
+from webui.ui.narrow import Narrow
 from webui.ui.session import Session
 
 log = logging.getLogger(__name__)
@@ -38,12 +41,15 @@ log = logging.getLogger(__name__)
 
 def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     """Return the whole application. Gradio answers "/" and everything that is not named before it."""
-    settings, accounts = services.settings, services.accounts
+    settings, accounts, assets = services.settings, services.accounts, Assets()
+    frame = Frame(settings.data_dir / "cache", page_head(assets))
+    late = Late(lambda: _page_app(services, feed, assets), frame.take)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.live.bind(asyncio.get_running_loop())
-        yield
+        async with late.opened():
+            yield
         await asyncio.to_thread(services.close)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -56,20 +62,28 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     async def live(socket: WebSocket, page: str = "", lang: str = "en") -> None:
         await Session(services, feed, socket, account_of(socket), page, i18n.language(lang)).run()
 
-    assets = Assets()
+    app.add_api_route(PAGE, frame.page, methods=["GET", "HEAD"], response_model=None)
+    app.add_api_route(THEME, frame.theme, methods=["GET"], response_model=None)
     app.include_router(assets.router())
+    app.mount("/assets", GradioFiles("assets", for_good=True))
+    app.mount("/static", GradioFiles("static"))
     family = functools.partial(family_url, settings.address, settings.port)
     app.include_router(people_router(accounts, services.keys, sign_in=settings.sign_in, family_url=family))
     app.include_router(api_router(services.loader, services.meters))
-    blocks = build_page(PageCommands(services, feed), assets)
-    app = gradio.mount_gradio_app(app, blocks, path="/", **page_options())
+    app.mount("/", Narrow(late))
     return Guard(
-        Framed(app, page_head(assets)),
+        app,
         hosts=hosts,
         accounts=accounts,
         require_sign_in=settings.sign_in,
         bearer=services.keys.account_of,
     )
+
+
+def _page_app(services: Services, feed: Feed, assets: Assets) -> FastAPI:
+    from webui.ui.page import page_app
+
+    return page_app(PageCommands(services, feed), assets)
 
 
 def make_server(services: Services, feed: Feed, hosts: AllowedHosts | None = None) -> uvicorn.Server:

@@ -1,47 +1,115 @@
-"""The HTML around the page: Gradio's own, with our head in it from the first byte.
+"""The HTML around the page, and its theme: Gradio's own, with our head in it from the first byte.
 
-Gradio hands a `head` to its scripts, which put it in after a second: too late for colours, language and style sheet.
+Gradio takes seconds to be imported, and then makes the same HTML as at the last start. So what it made is kept in a
+file, and the page is there before Gradio is. Nothing of a person's is in it; the file's name is a digest of what it was
+made of, so that another version makes its own.
+
+Gradio would hand a `head` to its scripts, which put it in after a second: too late for colours, language, style sheet.
 """
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
 
-_HEAD = b"<head>"
+import httpx
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp
+
+from webui.pages.render import LANGUAGE_COOKIE, THEME_COOKIE
+from webui.ui.assets import Assets
+from webui.ui.late import unless_ended
+
+PAGE, THEME = "/", "/theme.css"
+
+# Gradio writes the address of the server into the page: this stands for it until a browser asks.
+_ORIGIN = "http://samovar.invalid"
+
+_HEAD = """
+<meta name="color-scheme" content="light dark">
+<script>(() => {
+  const kept = (name) => (document.cookie.match("(?:^|; )" + name + "=([a-z]+)") || [])[1];
+  const root = document.documentElement;
+  root.dataset.theme = kept("THEME_COOKIE") || "auto";
+  root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
+    .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
+})()</script>
+<link rel="stylesheet" href="BASE/style.css">
+"""
+
+log = logging.getLogger(__name__)
 
 
-class Framed:
-    """Wraps the application and writes `head` into the HTML of "/"."""
-
-    def __init__(self, app: ASGIApp, head: str) -> None:
-        self._app, self._head = app, head.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; only the page itself is held until it is whole."""
-        if scope["type"] == "http" and scope["path"] == "/":
-            # Compressed, it could not be written into.
-            kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-            await self._app({**scope, "headers": kept}, receive, _Page(send, self._head))
-        else:
-            await self._app(scope, receive, send)
+def page_head(assets: Assets) -> str:
+    """Return what must be there before Gradio's scripts are: theme and language, the style sheet, our own scripts."""
+    head = _HEAD.replace("THEME_COOKIE", THEME_COOKIE).replace("LANGUAGE_COOKIE", LANGUAGE_COOKIE)
+    scripts = "".join(f'<link rel="modulepreload" href="BASE/{name}">\n' for name in assets.scripts)
+    return (head + scripts).replace("BASE", assets.base)
 
 
-class _Page:
-    def __init__(self, send: Send, head: bytes) -> None:
-        self._send, self._head = send, head
-        self._start: Message = {}
-        self._body = b""
+class Frame:
+    """Answers for "/" and the theme: with what was kept, else as soon as `take` was called."""
 
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._start = message
-            return
-        self._body += message.get("body", b"")
-        if message.get("more_body", False):
-            return
-        body = self._body.replace(_HEAD, _HEAD + self._head, 1)
-        headers = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
-        if len(headers) < len(self._start["headers"]):
-            headers.append((b"content-length", str(len(body)).encode()))
-        await self._send({**self._start, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+    def __init__(self, folder: Path, head: str) -> None:
+        self._head = head
+        source = Path(__file__).with_name("page.py").read_bytes()
+        digest = hashlib.sha256(b"\0".join((version("gradio").encode(), head.encode(), source)))
+        self._file = folder / f"page-{digest.hexdigest()[:16]}.json"
+        self._kept = _read(self._file)
+        self._there = asyncio.Event()
+        if self._kept:
+            self._there.set()
+
+    async def page(self, request: Request) -> Response:
+        """Return the page's HTML for the address by which the browser came."""
+        await unless_ended(self._there.wait())
+        own = f"{request.url.scheme}://{request.url.netloc}"
+        return HTMLResponse(self._kept[PAGE].replace(_ORIGIN, own))
+
+    async def theme(self) -> Response:
+        """Return the style sheet of Gradio's theme."""
+        await unless_ended(self._there.wait())
+        return Response(self._kept[THEME], media_type="text/css")
+
+    async def take(self, gradio: ASGIApp) -> None:
+        """Ask Gradio for its page and theme, and keep them for now and for the next start."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gradio), base_url=_ORIGIN) as client:
+            fresh = {name: (await client.get(name)).raise_for_status().text for name in (PAGE, THEME)}
+        fresh[PAGE] = fresh[PAGE].replace("<head>", "<head>" + self._head, 1)
+        if fresh != self._kept:
+            self._kept = fresh
+            await asyncio.to_thread(_write, self._file, fresh)
+        self._there.set()
+
+
+def _read(file: Path) -> Mapping[str, str]:
+    """Return what was kept; nothing if there is none, or if it is broken."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in (PAGE, THEME))
+    return {name: found[name] for name in (PAGE, THEME)} if whole else {}
+
+
+def _write(file: Path, kept: Mapping[str, str]) -> None:
+    """Keep it in place of what older versions kept. That it cannot be kept harms nobody: the next start is slower."""
+    fresh = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(kept), encoding="utf-8")
+        fresh.replace(file)
+        for other in set(file.parent.glob("page-*")) - {file}:
+            other.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("the page cannot be kept for the next start: %s", error)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)

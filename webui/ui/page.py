@@ -6,13 +6,14 @@ and a command costs one short request, however long the dialogue is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 
-from webui.pages.render import LANGUAGE_COOKIE, THEME_COOKIE
 from webui.security import account_of
 from webui.ui.assets import Assets
 from webui.ui.commands import PageCommands
@@ -25,20 +26,6 @@ _SHELL = '<div id="samovar"></div>'
 _ON_LOAD = """
 import(BASE + "/main.js").then((module) => module.start(element, (data) => trigger("act", data)));
 """
-
-_HEAD = """
-<meta name="color-scheme" content="light dark">
-<script>(() => {
-  const kept = (name) => (document.cookie.match("(?:^|; )" + name + "=([a-z]+)") || [])[1];
-  const root = document.documentElement;
-  root.dataset.theme = kept("THEME_COOKIE") || "auto";
-  root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
-    .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
-})()</script>
-<link rel="stylesheet" href="BASE/style.css">
-<link rel="modulepreload" href="BASE/main.js">
-"""
-"""What must be there before Gradio's scripts are: the reader's theme and language, the style sheet, our own scripts."""
 
 
 def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
@@ -59,17 +46,19 @@ def build_page(commands: PageCommands, assets: Assets) -> gr.Blocks:
         shell.act(act, queue=False, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
     # Gradio's queue, which nothing here uses, looks for work a thousand times a second: 3 % of a core for nothing.
     blocks._queue.sleep_when_free = QUEUE_SECONDS
+    # The same page is the same application after a restart, too.
+    blocks.app_id = int(hashlib.sha256(assets.base.encode()).hexdigest()[:12], 16)
     return blocks
 
 
-def page_head(assets: Assets) -> str:
-    """Return what the page's HTML begins with."""
-    cookies = _HEAD.replace("THEME_COOKIE", THEME_COOKIE).replace("LANGUAGE_COOKIE", LANGUAGE_COOKIE)
-    return cookies.replace("BASE", assets.base)
+def page_app(commands: PageCommands, assets: Assets) -> FastAPI:
+    """Return Gradio's whole application, with the page at "/"."""
+    app: FastAPI = gr.mount_gradio_app(FastAPI(), build_page(commands, assets), path="/", **_options())
+    return app
 
 
-def page_options() -> Mapping[str, Any]:
-    """Return what `mount_gradio_app` needs for the page to look like itself and to fetch nothing from elsewhere."""
+def _options() -> Mapping[str, Any]:
+    """Return what it takes for the page to look like itself and to fetch nothing from elsewhere."""
     return {
         "theme": gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         "footer_links": [],
