@@ -68,8 +68,7 @@ class LoaderState:
 class Loader:
     """Owns the backend.
 
-    From the loading thread `changed` is called at every change of state worth showing, and `ready` with a choice
-    once it is loaded.
+    `changed` is called at every change of state worth showing, and before it `ready` with a choice that is loaded.
     """
 
     def __init__(
@@ -170,9 +169,6 @@ class Loader:
         state = self._state
         if not self._set(turn, LoaderState("ready", choice, 1.0, backend, choice, state.error, state.failed)):
             backend.close()
-            return None
-        self._before = choice
-        self._ready(choice)
         return None
 
     def _progress(self, turn: int, stage: Stage, share: float) -> bool:
@@ -199,5 +195,8 @@ class Loader:
             self._condition.notify_all()
         if before is not None and before is not state.backend:
             before.close()
+        if state.backend is not None and before is not state.backend and state.loaded is not None:
+            self._before = state.loaded
+            self._ready(state.loaded)
         self._changed(state)
         return True

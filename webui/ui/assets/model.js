@@ -24,7 +24,7 @@ export class Model {
   }
 
   take(patch) {
-    const settled = UNDER_WAY.has(this.state.state) && !UNDER_WAY.has(patch.state);
+    const settled = this.state.reference !== patch.reference || UNDER_WAY.has(this.state.state) !== UNDER_WAY.has(patch.state);
     this.state = patch;
     this.draw();
     if (settled && !this.panel.hidden) this.ask();

@@ -12,6 +12,7 @@ export class Opening {
     this.load = load;
     this.card = null;
     this.element = h("div", { class: "opening", hidden: true });
+    this.element.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.type === "number") this.submit(); });
   }
 
   /** Another model is looked at, of which nothing is known yet. */

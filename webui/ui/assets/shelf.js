@@ -16,11 +16,11 @@ export class Shelf {
     const key = { placeholder: app.t("model.path"), "aria-label": app.t("model.path") };
     this.field = h("input", { class: "field", id: "model-reference", autocomplete: "off", spellcheck: "false", autocapitalize: "off", enterkeyhint: "go", ...key });
     this.help = h("small", {}, app.t("model.path.help"));
-    this.other = h("form", {}, h("h3", {}, app.t("model.other")), this.field, this.help);
+    this.other = h("div", { class: "other" }, h("h3", {}, app.t("model.other")), this.field, this.help);
     this.element = h("section", { class: "shelf" }, this.local, this.engines, this.other);
     this.look = debounced(() => this.choose(this.field.value.trim()), TYPING_MS);
     this.field.addEventListener("input", () => { if (!this.field.value.trim()) this.choose(""); else this.look(); });
-    this.other.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    this.field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) this.submit(); });
     app.on("models", (patch) => { this.known = patch; this.draw(); });
     app.on("card", (card) => { if (card.reference === this.chosen) { this.opening.show(card); this.place(); } });
   }
@@ -30,7 +30,7 @@ export class Shelf {
     this.look.cancel();
     this.chosen = reference;
     this.opening.wait();
-    this.place();
+    this.draw();
     if (reference) this.app.live.send({ look: reference });
   }
 
@@ -56,8 +56,12 @@ export class Shelf {
 
   draw() {
     const { app, known, opening } = this;
-    // Whoever is choosing is not disturbed.
-    if (!known || opening.element.contains(document.activeElement)) return;
+    // Whoever is choosing is not disturbed; the list is drawn once the card is folded.
+    if (known === this.drawn || !opening.element.hidden) {
+      this.place();
+      return;
+    }
+    this.drawn = known;
     opening.element.remove();
     this.local.replaceChildren(...known.list.length ? [h("h3", {}, app.t("model.local")), ...known.list.map((model) => this.row(model))] : []);
     this.engines.replaceChildren(...known.engines.length ? [h("h3", {}, app.t("model.engines")), ...known.engines.map((shown) => this.engineRow(shown))] : []);
