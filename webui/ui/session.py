@@ -21,6 +21,7 @@ from webui.accounts import Account
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history.store import Chat
+from webui.history.text import storable
 from webui.jobs import Job
 from webui.live import Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
@@ -30,6 +31,8 @@ from webui.ui.feed import Feed
 
 CHATS_SHOWN = 200
 HITS_SHOWN = 30
+_LATEST = 1e15
+"""No chat was used later than this, in seconds since the epoch."""
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +69,10 @@ class Session:
     async def _listen(self) -> None:
         while True:
             try:
-                asked = json.loads(await self._socket.receive_text())
-            except (ValueError, KeyError):
+                asked = _read(await self._socket.receive_text())
+            except (ValueError, KeyError, RecursionError):
                 continue
-            if isinstance(asked, dict):
-                await self._obey(asked)
+            await self._obey(asked)
 
     async def _obey(self, asked: dict[str, Any]) -> None:
         match asked:
@@ -81,7 +83,7 @@ class Session:
                 self._page.measure()
             case {"older": int() as message}:
                 await self._answer("older", self._older, message)
-            case {"chats": int() | float() as before}:
+            case {"chats": int() | float() as before} if abs(before) < _LATEST:
                 await self._answer("more-chats", self._more_chats, before)
             case {"search": str() as text}:
                 await self._answer("found", self._found, text[:200])
@@ -218,3 +220,11 @@ class Session:
 
     def _say(self, error: SamovarError) -> str:
         return i18n.error(error.code, error.details, self._page.language)
+
+
+def _read(said: str) -> dict[str, Any]:
+    """Read what a page says, its texts as they can be kept. Raises ValueError, RecursionError."""
+    asked = json.loads(said)
+    if not isinstance(asked, dict):
+        raise ValueError("not an object")
+    return {name: storable(value) if isinstance(value, str) else value for name, value in asked.items()}
