@@ -1,10 +1,13 @@
-"""What a person has set: the knobs, the words that a reply begins with, and the preset these came from. Kept."""
+"""What a person has set: the knobs, the words that a reply begins with, its shape, and the preset chosen last. Kept."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from backends.constraints import Constraint
 from backends.errors import SamovarError
 from backends.sampling import SamplingParams
 from webui.history.store import History
@@ -16,11 +19,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """The knobs, "Start reply with", and the name of the preset chosen last ("" for none)."""
+    """The knobs, "Start reply with", the name of the preset chosen last ("" for none), and the shape of replies."""
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
     start_with: str = ""
     preset: str = ""
+    shape: Constraint | None = None
 
 
 def read_levers(history: History, account: int, default: Levers) -> Levers:
@@ -33,10 +37,21 @@ def read_levers(history: History, account: int, default: Levers) -> Levers:
     except SamovarError as error:
         log.warning("the levers of account %s are set back: %s", account, error)
         return default
-    return Levers(sampling, str(kept.get("start_with", "")), str(kept.get("preset", "")))
+    return Levers(sampling, str(kept.get("start_with", "")), str(kept.get("preset", "")), _shape(kept, account))
 
 
 def save_levers(history: History, account: int, levers: Levers) -> None:
     """Keep an account's levers."""
     kept = {"sampling": levers.sampling.difference(), "start_with": levers.start_with, "preset": levers.preset}
-    history.set_setting(account, _SETTING, kept)
+    shape = {"shape": levers.shape.mapping()} if levers.shape is not None else {}
+    history.set_setting(account, _SETTING, {**kept, **shape})
+
+
+def _shape(kept: Mapping[str, Any], account: int) -> Constraint | None:
+    """Return the shape that was kept; none if this version cannot keep to it."""
+    value = kept.get("shape")
+    try:
+        return Constraint.from_mapping(value) if isinstance(value, dict) else None
+    except SamovarError as error:
+        log.warning("the shape of replies of account %s is set back: %s", account, error)
+        return None

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from backends.base import Backend
+from backends.constraints import Constraint
+from backends.errors import UnsupportedParameter
 from backends.sampling import SamplingParams
 from backends.values import Request, Speaker
 from webui.audience import Audience
@@ -74,7 +76,7 @@ class Replies:
             if (backend := self._loader.backend) is not None:
                 path = Dialogue(dialogue.nodes, node.parent).path
                 system = self._history.chat(actor.account, chat_id).system
-                self._request(backend, actor, system, path, "assistant", node.content, levers.sampling)
+                self._request(backend, actor, system, path, "assistant", node.content, levers.sampling, levers.shape)
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
                 node = self._history.add_message(
                     actor.account,
@@ -149,6 +151,11 @@ class Replies:
         if (backend := self._loader.backend) is not None:
             path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
             self._prompts.fit(backend, system, path, "assistant", levers.start_with, levers.sampling)
+            self._check_shape(backend, levers.shape)
+
+    def _check_shape(self, backend: Backend, shape: Constraint | None) -> None:
+        if shape is not None and shape.kind not in backend.capabilities.constraints:
+            raise UnsupportedParameter(name=shape.name, engine=backend.info.engine or backend.info.name)
 
     def _reply(self, actor: Actor, chat_id: int, parent: int | None, levers: Levers, before: Dialogue) -> None:
         start = levers.start_with
@@ -164,7 +171,7 @@ class Replies:
                   continues)  # fmt: skip
         self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
         self._start(job, lambda backend: self._request(
-            backend, actor, system, path, "assistant", node.content, levers.sampling))  # fmt: skip
+            backend, actor, system, path, "assistant", node.content, levers.sampling, levers.shape))  # fmt: skip
         self._audience.chat_changed(actor.account, chat_id)
 
     def _start(self, job: Job, request: Callable[[Backend], Request]) -> None:
@@ -176,9 +183,11 @@ class Replies:
             raise ChatBusy
 
     def _request(self, backend: Backend, actor: Actor, system: str, path: tuple[Node, ...], speaker: Speaker,
-                 prefix: str, sampling: SamplingParams) -> Request:  # fmt: skip
+                 prefix: str, sampling: SamplingParams, shape: Constraint | None = None) -> Request:  # fmt: skip
         fitted = self._prompts.fit(backend, system, path, speaker, prefix, sampling)
-        return Request(fitted.prompt, sampling, user=str(actor.account))
+        if shape is not None:
+            self._check_shape(backend, shape)
+        return Request(fitted.prompt, sampling, user=str(actor.account), constraint=shape)
 
 
 def title_of(text: str) -> str:

@@ -31,6 +31,7 @@ STYLES = (
     "beams.css",
     "composer.css",
     "levers.css",
+    "shape.css",
     "overlay.css",
     "model.css",
 )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from backends.constraints import Constraint
 from backends.errors import InvalidRequest, SamovarError
 from backends.registry import look
 from backends.sampling import SamplingParams
@@ -63,12 +64,16 @@ class Asked:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
 
     def levers(self) -> Levers:
-        """Return the levers of the page. Raises `UnknownParameter`, `InvalidParameter`."""
+        """Return the levers of the page. Raises `UnknownParameter`, `InvalidParameter`, `InvalidConstraint`."""
         value = self.data.get("levers")
         if not isinstance(value, Mapping) or not isinstance(sampling := value.get("sampling"), Mapping):
             raise InvalidRequest(reason="the levers are missing")
+        shape = value.get("shape")
         return Levers(
-            SamplingParams.from_mapping(sampling), str(value.get("start_with", "")), str(value.get("preset", ""))
+            SamplingParams.from_mapping(sampling),
+            str(value.get("start_with", "")),
+            str(value.get("preset", "")),
+            Constraint.from_mapping(shape) if isinstance(shape, Mapping) else None,
         )
 
 
@@ -174,13 +179,13 @@ class PageCommands:
     def _load_preset(self, asked: Asked) -> None:
         account, name = asked.account.id, asked.text("name")
         sampling = self._services.presets(account).load(name).sampling
-        self._keep(asked, Levers(sampling, self._services.levers(account).start_with, name), origin="")
+        self._keep(asked, replace(self._services.levers(account), sampling=sampling, preset=name), origin="")
 
     def _save_preset(self, asked: Asked) -> None:
         account, name, levers = asked.account.id, asked.text("name").strip(), asked.levers()
         self._services.presets(account).save(name, levers.sampling, overwrite=asked.data.get("overwrite") is True)
         self._presets_changed(account)
-        self._keep(asked, Levers(levers.sampling, levers.start_with, name), origin="")
+        self._keep(asked, replace(levers, preset=name), origin="")
 
     def _rename_preset(self, asked: Asked) -> None:
         account, old, new = asked.account.id, asked.text("name"), asked.text("title").strip()
@@ -188,7 +193,7 @@ class PageCommands:
         self._presets_changed(account)
         levers = self._services.levers(account)
         if levers.preset == old:
-            self._keep(asked, Levers(levers.sampling, levers.start_with, new), origin="")
+            self._keep(asked, replace(levers, preset=new), origin="")
 
     def _delete_preset(self, asked: Asked) -> None:
         account, name = asked.account.id, asked.text("name")
@@ -196,7 +201,7 @@ class PageCommands:
         self._presets_changed(account)
         levers = self._services.levers(account)
         if levers.preset == name:
-            self._keep(asked, Levers(levers.sampling, levers.start_with, ""), origin="")
+            self._keep(asked, replace(levers, preset=""), origin="")
 
     def _model(self, asked: Asked) -> None:
         """Load another model, for everybody; so only the owner may."""

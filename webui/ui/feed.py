@@ -14,6 +14,7 @@ from webui.live import ALL_PAGES, Live, Patch, Subscription, account_topic, chat
 from webui.loader import LoaderState
 from webui.ui import i18n, views
 from webui.ui.markdown import MarkdownStream
+from webui.ui.structured import LONGEST, begins, unfinished
 from webui.ui.views import Views
 
 _WHOLE_PATH = 40
@@ -22,12 +23,16 @@ _WHOLE_PATH = 40
 
 @dataclass
 class _Writing:
-    """The page's side of a reply being written. Used by the event loop's thread alone."""
+    """The page's side of a reply being written. Used by the event loop's thread alone.
+
+    What looks like JSON is held back from Markdown, which would make a mess of it, and shown as it stands.
+    """
 
     stream: MarkdownStream = field(default_factory=MarkdownStream)
     closed: list[str] = field(default_factory=list)
     open: str = ""
     text: str = ""
+    held: str = ""
     reasoning: str = ""
 
     def feed(self, pieces: list[tuple[str, bool]]) -> None:
@@ -35,17 +40,25 @@ class _Writing:
         self.reasoning += "".join(text for text, reasoning in pieces if reasoning)
         if fresh:
             self.text += fresh
-            closed, self.open = self.stream.feed(fresh)
+            self.held += fresh
+            if begins(self.text) and len(self.text) <= LONGEST:
+                self.open = unfinished(self.held)
+                return
+            closed, self.open = self.stream.feed(self.held)
             self.closed += closed
+            self.held = ""
 
     def patch(self, job: Job, start: int) -> Patch:
         """Return what was written from the closed block `start` on, with what a beam search has so far behind it."""
         found = job.searching
         return {
             "kind": "writing", "id": job.message, "from": start, "closed": self.closed[start:], "tokens": job.tokens,
-            "open": self.stream.preview(found.text) if found else self.open,
+            "open": self._preview(found.text) if found else self.open,
             "reasoning": self.reasoning + (found.reasoning if found else ""),
         }  # fmt: skip
+
+    def _preview(self, text: str) -> str:
+        return unfinished(self.held + text) if self.held else self.stream.preview(text)
 
 
 class Feed:

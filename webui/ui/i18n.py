@@ -24,6 +24,7 @@ from webui.ui.words.notices import NOTICES
 from webui.ui.words.page import PAGE
 from webui.ui.words.panel import PANEL
 from webui.ui.words.reasons import REASONS, UNSAID
+from webui.ui.words.shapes import SHAPES
 
 Level = Literal["info", "warning", "error"]
 _Words = tuple[str, str]
@@ -48,7 +49,7 @@ def language(tag: str) -> Language:
 
 def text(key: str, spoken: str, /, **details: object) -> str:
     """Return a sentence of the page or the console. Raises KeyError for an unknown key or a missing detail."""
-    words = next((table[key] for table in (PAGE, PANEL, CONSOLE) if key in table), None)
+    words = next((table[key] for table in (PAGE, PANEL, SHAPES, CONSOLE) if key in table), None)
     if words is None:
         raise KeyError(key)
     return _fill(words, spoken, details)
@@ -56,7 +57,7 @@ def text(key: str, spoken: str, /, **details: object) -> str:
 
 def table(spoken: str) -> Mapping[str, str]:
     """Return every sentence of the page in a language, its places still open, for the page's scripts."""
-    return {key: words[spoken == "ru"] for key, words in {**PAGE, **PANEL}.items()}
+    return {key: words[spoken == "ru"] for key, words in {**PAGE, **PANEL, **SHAPES}.items()}
 
 
 def error(code: str, details: Mapping[str, Any], spoken: str) -> str:

@@ -30,6 +30,7 @@ _CLEANER = nh3.Cleaner(
         "pre": {"class"},
         "span": {"class", "role", "aria-checked", "aria-disabled"},
         "div": {"class", "data-lang"},
+        "table": {"class"},
         "th": {"class"},
         "td": {"class"},
         "li": {"class"},

@@ -3,7 +3,8 @@
 Page to server, as JSON: `{"watch": chat or null}` first and at each switch; `{"typing": text}` as the input box
 changes; `{"older": message}` for what is above a message; `{"search": text}` and `{"chats": moment}` for the chat
 list, the latter for those last used before; `{"models": true}` for the models that are known, and
-`{"look": reference}` for what a reference names and how it can be opened.
+`{"look": reference}` for what a reference names and how it can be opened; `{"shape": {…}, "asked": number}` to have a
+shape of replies checked.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class Session:
                 await self._answer("more-chats", self._more_chats, before)
             case {"search": str() as text}:
                 await self._answer("found", self._found, text[:200])
+            case {"shape": dict() as shape, "asked": int() as number}:
+                await self._answer("shape", self._shape, (number, json.dumps(shape)))
             case {"models": True} if self._account.owner:
                 await self._answer("models", self._models, None)
             case {"look": str() as text} if self._account.owner:
@@ -179,6 +182,10 @@ class Session:
     def _found(self, text: str) -> Patch:
         hits = self._services.history.search(self._page.account, text, HITS_SHOWN) if text.strip() else []
         return {"kind": "found", "text": text, "list": [views.hit(hit) for hit in hits]}
+
+    def _shape(self, asked: tuple[int, str]) -> Patch:
+        number, shape = asked
+        return views.shape(number, json.loads(shape), self._page.language)
 
     def _models(self, _: None) -> Patch:
         return shelves.models(self._services.shelf)

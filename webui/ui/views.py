@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from functools import lru_cache
 from typing import Any
 
-from backends.errors import SamovarError
+from backends.constraints import Constraint
+from backends.errors import InvalidConstraint, SamovarError
 from backends.values import Capabilities, ModelInfo
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
@@ -18,6 +19,7 @@ from webui.loader import LoaderState
 from webui.presets import Preset
 from webui.prompts import Fitted
 from webui.ui import i18n, markdown
+from webui.ui.structured import structured
 
 TAIL = 60
 """How many messages the page gets at first; earlier ones come when it asks."""
@@ -121,6 +123,19 @@ def levers(value: Levers, origin: str = "") -> dict[str, Any]:
     }
 
 
+def shape(number: int, value: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return what is wrong with a shape, and where in its text; `number` is the page's own for the question."""
+    wrong: dict[str, Any] | None = None
+    try:
+        Constraint.from_mapping(value)
+    except InvalidConstraint as error:
+        at, _, path = str(error.details["where"]).partition(" ")
+        line, _, column = at.partition(":")
+        reason = i18n.reason(str(error.details["reason"]), language)
+        wrong = {"line": int(line), "column": int(column), "path": path, "reason": reason}
+    return {"kind": "shape", "asked": number, "wrong": wrong}
+
+
 def presets(found: Sequence[Preset], language: str) -> dict[str, Any]:
     """Return the list of presets."""
     rows = [
@@ -211,4 +226,4 @@ def _reasons(capabilities: Capabilities, engine: str, language: str) -> dict[str
 
 
 def _render(role: str, text: str) -> str:
-    return markdown.render_user(text) if role == "user" else markdown.render(text)
+    return markdown.render_user(text) if role == "user" else structured(text) or markdown.render(text)

@@ -18,7 +18,7 @@ export class App {
     this.calls = new Map();
     this.called = 0;
     this.settling = Promise.resolve();
-    this.levers = () => ({ sampling: {}, start_with: "", preset: "" });
+    this.levers = () => ({ sampling: {}, start_with: "", preset: "", shape: null });
     this.live = new Live(this.page, this.language, (patch) => this.heard(patch), (up) => this.tell("connection", { up }));
     this.number = new Intl.NumberFormat(this.language);
     this.plurals = new Intl.PluralRules(this.language);

@@ -79,10 +79,19 @@ export class Article {
   }
 
   decorate(root) {
+    for (const data of root.querySelectorAll("div.data")) this.toggleRaw(data);
     for (const block of root.querySelectorAll("div.code")) {
       block.prepend(h("div", { class: "code-head" }, h("span", {}, block.dataset.lang || ""),
         button("copy", this.app.t("code.copy"), { class: "copy-code", text: true })));
     }
+  }
+
+  /** Data is drawn; a button shows its text instead. */
+  toggleRaw(data) {
+    const { app } = this;
+    const toggle = h("button", { type: "button", class: "toggle" }, app.t("data.raw"));
+    toggle.addEventListener("click", () => toggle.replaceChildren(app.t(data.toggleAttribute("data-raw") ? "data.drawn" : "data.raw")));
+    data.append(toggle);
   }
 
   drawState() {

@@ -3,6 +3,7 @@
 import { button, debounced, grow, h } from "./dom.js";
 import { Knob } from "./knob.js";
 import { Presets } from "./presets.js";
+import { Shape } from "./shape.js";
 
 const CHANGE_MS = 300;
 const OPEN_KEY = "samovar.levers.groups";
@@ -14,7 +15,9 @@ export class Levers {
     this.chosen = "";
     this.moving = null;
     this.presets = new Presets(app, this);
-    this.save = debounced(() => app.act("levers", { levers: this.value() }), CHANGE_MS);
+    // A shape that is half written is not kept yet: until it is good, the last good one is.
+    this.save = debounced(() => app.act("levers", { levers: { ...this.value(), shape: this.shape.kept } }), CHANGE_MS);
+    this.shape = new Shape(app, () => this.save());
     this.start = h("textarea", { rows: "1", class: "field", placeholder: app.t("levers.start_with.placeholder") });
     this.system = h("textarea", { rows: "2", class: "field", placeholder: app.t("levers.system.placeholder") });
     this.keepSystem = debounced(() => this.saveSystem(), 600);
@@ -23,6 +26,7 @@ export class Levers {
       this.presets.element,
       this.told("system-message", this.system, "levers.system"),
       this.told("start-with", this.start, "levers.start_with"),
+      this.shape.element,
       h("div", { class: "groups" }, this.groups.map(({ element }) => element)));
     this.listen();
     app.levers = () => { this.save.cancel(); return this.value(); };
@@ -66,10 +70,10 @@ export class Levers {
   }
 
   value() {
-    return { sampling: this.sampling(), start_with: this.start.value, preset: this.chosen };
+    return { sampling: this.sampling(), start_with: this.start.value, preset: this.chosen, shape: this.shape.value };
   }
 
-  take({ sampling, start_with, preset }) {
+  take({ sampling, start_with, preset, shape }) {
     // What was moved here a moment ago is later than what comes, and is on its way.
     if (this.save.due() && this.moving === null) return;
     this.save.cancel();
@@ -80,6 +84,7 @@ export class Levers {
     if (Object.keys(later).length) this.save();
     if (document.activeElement !== this.start) this.start.value = start_with;
     grow(this.start);
+    this.shape.value = shape;
     this.chosen = preset;
     this.drawCounts();
   }
@@ -95,6 +100,7 @@ export class Levers {
 
   neutral() {
     this.fill({});
+    this.shape.value = null;
     this.chosen = "";
     this.changed();
   }
