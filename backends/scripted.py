@@ -26,6 +26,7 @@ from backends.sampling import BEAM_KNOBS, knobs
 from backends.values import (
     Capabilities,
     ChatPrompt,
+    Choice,
     Done,
     Encoded,
     Event,
@@ -36,6 +37,7 @@ from backends.values import (
     Request,
     TextDelta,
     Timings,
+    TokenProbability,
     Usage,
 )
 
@@ -178,12 +180,20 @@ class ScriptedGeneration:
                 reason = "length"
                 break
             written += 1
-            yield TextDelta(piece, 1)
+            yield TextDelta(piece, 1, self._weighed(piece))
         usage = Usage(self._prompt_tokens, 0, written)
         timings = Timings(0.0, reading, time.monotonic() - began - reading)
         if self._cancelled.is_set():
             reason = "cancelled"
         yield Done(reason, usage, timings, max(0, self._request.sampling.seed))
+
+    def _weighed(self, piece: str) -> tuple[Choice, ...]:
+        """Return what is told of a word if it is asked for: nothing else could have come."""
+        if not self._request.alternatives:
+            return ()
+        (token,) = self._backend.tokenize(piece)
+        certain = TokenProbability(token, piece.encode(), 1.0, 1.0)
+        return (Choice(certain, (certain,)),)
 
     def _room(self) -> int:
         return self._backend.script.window - self._prompt_tokens

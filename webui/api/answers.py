@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from backends.values import Done, Event, ModelInfo, ReasoningDelta, TextDelta, Timings
+from backends.values import Choice, Done, Event, ModelInfo, ReasoningDelta, TextDelta, Timings
+from webui.api.logprobs import Weighed, in_chat, in_text, text_of
 
 Json = dict[str, Any]
 
@@ -25,16 +26,23 @@ class Told:
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     reasoning_tokens: int = 0
+    choices: list[Choice] = field(default_factory=list)
+    reasoning_choices: list[Choice] = field(default_factory=list)
+    offset: int = 0
+    """How many characters the tokens of `choices` have."""
     done: Done | None = None
 
     def hear(self, event: Event) -> None:
         """Keep what an event says."""
         match event:
-            case TextDelta(text):
+            case TextDelta(text, _, choices):
                 self.text.append(text)
-            case ReasoningDelta(text, tokens):
+                self.choices += choices
+                self.offset += sum(len(text_of(choice.drawn)) for choice in choices)
+            case ReasoningDelta(text, tokens, choices):
                 self.reasoning.append(text)
                 self.reasoning_tokens += tokens
+                self.reasoning_choices += choices
             case Done():
                 self.done = event
             case _:
@@ -57,6 +65,9 @@ class Shape(Protocol):
     def piece(self, text: str, reasoning: bool) -> Json:
         """Return the fields of a choice's chunk with more text."""
 
+    def logprobs(self, weighed: Weighed, number: int) -> Json:
+        """Return the probabilities of tokens, each with so many alternatives."""
+
 
 class ChatShape:
     """`chat.completion`: a message, and deltas of it."""
@@ -76,6 +87,10 @@ class ChatShape:
         """See `Shape.piece`."""
         return {"delta": {"reasoning_content" if reasoning else "content": text} if text else {}}
 
+    def logprobs(self, weighed: Weighed, number: int) -> Json:
+        """See `Shape.logprobs`."""
+        return in_chat(weighed, number)
+
 
 class TextShape:
     """`text_completion`: a text, whole or in pieces."""
@@ -94,13 +109,21 @@ class TextShape:
         """See `Shape.piece`."""
         return {"text": "", "reasoning_content": text} if reasoning else {"text": text}
 
+    def logprobs(self, weighed: Weighed, number: int) -> Json:
+        """See `Shape.logprobs`: of the text alone."""
+        return in_text(weighed, number)
+
 
 class Answer:
     """Writes the answer to one request."""
 
-    def __init__(self, shape: Shape, model: ModelInfo, sizes: Sequence[int], echoes: Sequence[str] = ()) -> None:
-        """`sizes` are the numbers of choices for each prompt, `echoes` the prompts, if the choices begin with them."""
-        self._shape = shape
+    def __init__(self, shape: Shape, model: ModelInfo, sizes: Sequence[int], echoes: Sequence[str] = (),
+                 alternatives: int | None = None) -> None:  # fmt: skip
+        """`sizes` are the numbers of choices for each prompt, `echoes` the prompts, if the choices begin with them.
+
+        With `alternatives` the probability of every token is told, and so many of the other tokens.
+        """
+        self._shape, self._alternatives = shape, alternatives
         self._base: Json = {
             "id": shape.prefix + secrets.token_hex(12),
             "created": int(time.time()),
@@ -118,7 +141,8 @@ class Answer:
         choices = []
         for index, told in enumerate(self.choices):
             fields = self._shape.whole("".join(told.text), "".join(told.reasoning))
-            choices.append(_choice(index, fields, told.done))
+            probabilities = self._probabilities(Weighed(told.choices, told.reasoning_choices))
+            choices.append(_choice(index, fields, told.done, probabilities))
         more = {"choices": choices, "usage": self.usage(), "timings": self._timings()}
         return {**self._base, "object": self._shape.whole_object, **more}
 
@@ -131,10 +155,14 @@ class Answer:
 
     def chunk(self, index: int, event: Event) -> Json | None:
         """Keep what a choice's event says and return it as a chunk, None for one that says nothing to the reader."""
+        offset = self.choices[index].offset
         self.choices[index].hear(event)
         if isinstance(event, TextDelta | ReasoningDelta):
-            fields = self._shape.piece(event.text, isinstance(event, ReasoningDelta))
-            return self._chunk(index, fields) if event.text else None
+            thought = isinstance(event, ReasoningDelta)
+            weighed = Weighed(reasoning=event.choices) if thought else Weighed(event.choices, (), offset)
+            probabilities = self._probabilities(weighed) if event.choices else None
+            fields = self._shape.piece(event.text, thought)
+            return self._chunk(index, fields, None, probabilities) if event.text or probabilities else None
         if isinstance(event, Done):
             return {**self._chunk(index, self._shape.piece("", False), event), "timings": _seconds(event.timings)}
         return None
@@ -161,13 +189,16 @@ class Answer:
         timings = [told.done.timings for told in self.choices if told.done]
         return _seconds(max(timings, key=lambda each: each.first_token + each.decode))
 
-    def _chunk(self, index: int, fields: Json, done: Done | None = None) -> Json:
-        return {**self._base, "object": self._shape.chunk_object, "choices": [_choice(index, fields, done)]}
+    def _probabilities(self, weighed: Weighed) -> Json | None:
+        return None if self._alternatives is None else self._shape.logprobs(weighed, self._alternatives)
+
+    def _chunk(self, index: int, fields: Json, done: Done | None = None, probabilities: Json | None = None) -> Json:
+        choice = _choice(index, fields, done, probabilities)
+        return {**self._base, "object": self._shape.chunk_object, "choices": [choice]}
 
 
-def _choice(index: int, fields: Json, done: Done | None) -> Json:
-    """Return a choice; `logprobs` is there, as OpenAI has it, for engines that will tell them."""
-    choice = {"index": index, **fields, "logprobs": None, "finish_reason": None}
+def _choice(index: int, fields: Json, done: Done | None, probabilities: Json | None) -> Json:
+    choice = {"index": index, **fields, "logprobs": probabilities, "finish_reason": None}
     if done is None:
         return choice
     reason = "length" if done.reason == "length" else "stop"

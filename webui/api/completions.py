@@ -31,13 +31,17 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks for. `groups` makes the generations for a model; raises `InvalidRequest`."""
+    """What a request asks for. `groups` makes the generations for a model; raises `InvalidRequest`.
+
+    `alternatives` is how many are told of each token beside its own probability, None for nothing of the kind.
+    """
 
     shape: Shape
     groups: Callable[[Backend], Groups]
     stream: bool
     with_usage: bool
     echoes: Sequence[str] = ()
+    alternatives: int | None = None
 
 
 class Completions:
@@ -68,7 +72,8 @@ class Completions:
     async def _start(self, asked: Asked) -> tuple[Answer, Generations]:
         backend = await self.backend()
         groups = await run_in_threadpool(asked.groups, backend)  # a large schema takes its time
-        answer = Answer(asked.shape, backend.info, [len(group) for group in groups], asked.echoes)
+        sizes = [len(group) for group in groups]
+        answer = Answer(asked.shape, backend.info, sizes, asked.echoes, asked.alternatives)
         return answer, await Generations.start(backend, groups)
 
     async def _collect(self, asked: Asked) -> Response:

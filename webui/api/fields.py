@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.base import Backend
-from backends.constraints import Constraint
 from backends.errors import UnknownParameter
 from backends.sampling import SamplingParams, knobs
 from backends.values import ChatPrompt, Message, Prompt, Request, Role, TextPrompt
+from webui.api import logprobs
 from webui.api.bodies import MOST_GENERATIONS, Body, ChatBody, ChatMessage, CompletionBody, GenerationBody
 from webui.api.errors import InvalidBody, UnsupportedField
 from webui.api.shapes import FIELDS, shape_of
@@ -25,19 +25,16 @@ HARMLESS = frozenset((
 """Fields of OpenAI's that say nothing about the answer itself: they are ignored."""
 
 _NO_TOOLS = "the model is not offered tools"
-_NO_LOGPROBS = "the engine does not tell its probabilities"
 REFUSED: Mapping[str, tuple[tuple[object, ...], str]] = {
     "audio": ((), "answers are text"),
-    "best_of": ((1,), _NO_LOGPROBS),
+    "best_of": ((1,), "every answer is told; n asks for several"),
     "function_call": (("none", "auto"), _NO_TOOLS),
     "functions": (([],), _NO_TOOLS),
-    "logprobs": ((False,), _NO_LOGPROBS),
     "modalities": ((["text"],), "answers are text"),
     "reasoning_effort": ((), "how much a model thinks cannot be set"),
     "suffix": (("",), "text is only written at the end"),
     "tool_choice": (("none", "auto"), _NO_TOOLS),
     "tools": (([],), _NO_TOOLS),
-    "top_logprobs": ((0,), _NO_LOGPROBS),
     "verbosity": ((), "how long answers are cannot be set; max_tokens ends them"),
     "web_search_options": ((), "nothing is fetched from the network"),
 }
@@ -57,7 +54,7 @@ def chat_groups(body: ChatBody, user: str, backend: Backend) -> Groups:
     prompt = dialogue(body.messages)
     if prompt.prefix and not backend.capabilities.continuation:
         raise UnsupportedField(name="messages", why="this engine cannot go on with a reply, so the last one is yours")
-    return (_group(prompt, body, user, shape_of(body.more, backend)),)
+    return (_group(_request(prompt, body, user, backend, logprobs.of_chat(body.more)), body.n or 1),)
 
 
 def completion_groups(body: CompletionBody, user: str, backend: Backend) -> Groups:
@@ -65,8 +62,9 @@ def completion_groups(body: CompletionBody, user: str, backend: Backend) -> Grou
     texts = prompts(body)
     if len(texts) * (body.n or 1) > MOST_GENERATIONS:
         raise InvalidBody(name="prompt", problem=f"at most {MOST_GENERATIONS} answers are written at once")
-    constraint = shape_of(body.more, backend)
-    return tuple(_group(TextPrompt(text), body, user, constraint) for text in texts)
+    number = logprobs.of_text(body.more, bool(body.echo))
+    first = _request(TextPrompt(texts[0]), body, user, backend, number)
+    return tuple(_group(dataclasses.replace(first, prompt=TextPrompt(text)), body.n or 1) for text in texts)
 
 
 def prompts(body: CompletionBody) -> tuple[str, ...]:
@@ -94,7 +92,8 @@ def dialogue(messages: Sequence[ChatMessage]) -> ChatPrompt:
 
 def sampling(body: GenerationBody) -> SamplingParams:
     """Return the knobs that a body sets. Raises `InvalidRequest` for what is unknown, out of range or not to be had."""
-    values = {name: value for name, value in body.more.items() if name not in HARMLESS and name not in FIELDS}
+    apart = HARMLESS | FIELDS.keys() | logprobs.FIELDS
+    values = {name: value for name, value in body.more.items() if name not in apart}
     for name in [name for name in values if name in REFUSED]:
         _refuse(name, values.pop(name), body)
     for name in values:
@@ -112,9 +111,15 @@ def only(body: Body) -> None:
         raise UnknownParameter(name=name)
 
 
-def _group(prompt: Prompt, body: GenerationBody, user: str, constraint: Constraint | None) -> tuple[Request, ...]:
+def _request(prompt: Prompt, body: GenerationBody, user: str, backend: Backend, number: int | None) -> Request:
+    """Return what a body asks for; `number` alternatives of each token are to be told, None for nothing of the kind."""
     params = sampling(body)
-    return tuple(Request(prompt, _nth(params, at), user, constraint=constraint) for at in range(body.n or 1))
+    alternatives = logprobs.check(number, backend, params)
+    return Request(prompt, params, user, constraint=shape_of(body.more, backend), alternatives=alternatives)
+
+
+def _group(first: Request, size: int) -> tuple[Request, ...]:
+    return tuple(dataclasses.replace(first, sampling=_nth(first.sampling, at)) for at in range(size))
 
 
 def _nth(params: SamplingParams, at: int) -> SamplingParams:
@@ -124,7 +129,6 @@ def _nth(params: SamplingParams, at: int) -> SamplingParams:
 
 def _refuse(name: str, value: Any, body: GenerationBody) -> None:
     neutral, why = REFUSED[name]
-    # 0 equals False, but as `logprobs` of a text completion it asks for something.
     same = any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in neutral)
     if not same and not (name == "best_of" and value == body.n):
         raise UnsupportedField(name=name, why=why)

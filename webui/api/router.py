@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from backends.base import Backend
 from backends.errors import SamovarError
+from webui.api import logprobs
 from webui.api.answers import ChatShape, Json, TextShape
 from webui.api.bodies import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody, read
 from webui.api.completions import Asked, Completions
@@ -73,7 +74,12 @@ class _Desk:
     async def chat(self, request: Request) -> Response:
         body = read(ChatBody, await request.body())
         user = str(account_of(request).id)
-        asked = Asked(ChatShape(), lambda backend: chat_groups(body, user, backend), bool(body.stream), body.with_usage)
+
+        def groups(backend: Backend) -> Groups:
+            return chat_groups(body, user, backend)
+
+        number = logprobs.of_chat(body.more)
+        asked = Asked(ChatShape(), groups, bool(body.stream), body.with_usage, alternatives=number)
         return await self._completions.answer(request, asked)
 
     async def complete(self, request: Request) -> Response:
@@ -84,7 +90,8 @@ class _Desk:
         def groups(backend: Backend) -> Groups:
             return completion_groups(body, user, backend)
 
-        asked = Asked(TextShape(), groups, bool(body.stream), body.with_usage, echoes)
+        number = logprobs.of_text(body.more, bool(body.echo))
+        asked = Asked(TextShape(), groups, bool(body.stream), body.with_usage, echoes, number)
         return await self._completions.answer(request, asked)
 
     async def tokenize(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import openai
@@ -85,6 +86,28 @@ def test_openais_client_completes(client: openai.OpenAI) -> None:
     assert said.choices[0].text == "You said:" and said.choices[0].finish_reason == "length"
     chunks = client.completions.create(model="scripted", prompt="Once", stream=True)
     assert "".join(chunk.choices[0].text for chunk in chunks) == f"You said: {HELLO}"
+
+
+def test_openais_client_asks_for_probabilities(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "x", "messages": [{"role": "user", "content": HELLO}], "logprobs": True, "top_logprobs": 2}
+    said = client.chat.completions.create(**asked)
+    assert said.choices[0].logprobs is not None and said.choices[0].logprobs.content is not None
+    whole = [(entry.token, entry.logprob, entry.bytes) for entry in said.choices[0].logprobs.content]
+    assert whole[0] == ("You", 0.0, [89, 111, 117])
+    assert [top.token for entry in said.choices[0].logprobs.content for top in entry.top_logprobs] == [
+        "You", " said:", " Hello", " there",
+    ]  # fmt: skip
+    streamed = [
+        (entry.token, entry.logprob, entry.bytes)
+        for chunk in client.chat.completions.create(**asked, stream=True)
+        if (told := chunk.choices[0].logprobs) is not None
+        for entry in told.content or ()
+    ]
+    assert streamed == whole
+    text = client.completions.create(model="x", prompt="Once", logprobs=1)
+    assert text.choices[0].logprobs is not None
+    assert text.choices[0].logprobs.tokens == ["You", " said:", " Hello", " there"]
+    assert text.choices[0].logprobs.text_offset == [0, 3, 9, 15]
 
 
 def test_openais_client_knows_our_errors(site: Site, client: openai.OpenAI) -> None:

@@ -12,6 +12,7 @@ from backends.sampling import knobs
 from backends.scripted import Script, ScriptedBackend
 from backends.values import Capabilities
 from tests.webui.api.office import HELLO, Office
+from webui.api import logprobs
 from webui.api.fields import HARMLESS, REFUSED
 from webui.api.shapes import FIELDS
 from webui.choice import ModelChoice
@@ -62,7 +63,7 @@ def test_a_bad_field_is_named(office: Office, more: dict[str, Any], code: str, p
     ("name", "value"),
     [
         ("tools", [{"type": "function", "function": {"name": "f"}}]), ("tool_choice", "required"),
-        ("functions", [{"name": "f"}]), ("function_call", {"name": "f"}), ("logprobs", True), ("top_logprobs", 2),
+        ("functions", [{"name": "f"}]), ("function_call", {"name": "f"}),
         ("modalities", ["text", "audio"]), ("audio", {"voice": "x"}),
         ("reasoning_effort", "low"), ("verbosity", "low"), ("web_search_options", {}),
     ],
@@ -73,7 +74,7 @@ def test_what_would_change_the_answer_is_refused_with_the_reason(office: Office,
     assert error["message"] == f"{name} is not supported: {REFUSED[name][1]}."
 
 
-@pytest.mark.parametrize(("name", "value"), [("logprobs", 0), ("best_of", 3), ("suffix", "the end")])
+@pytest.mark.parametrize(("name", "value"), [("best_of", 3), ("suffix", "the end")])
 def test_so_it_is_for_a_text(office: Office, name: str, value: Any) -> None:
     status, error = office.refused("/v1/completions", prompt="x", **{name: value})
     assert (status, error["code"], error["param"]) == (400, "unsupported_field", name)
@@ -103,7 +104,7 @@ def test_every_field_of_openais_is_known() -> None:
     own = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
     named = {"messages", "model", "n", "stream", "stream_options", "max_completion_tokens"}
     fields = set(inspect.signature(completions.create).parameters) - own - named
-    assert not fields - HARMLESS - set(REFUSED) - set(knobs()) - set(FIELDS)
+    assert not fields - HARMLESS - set(REFUSED) - set(knobs()) - set(FIELDS) - logprobs.FIELDS
 
 
 @pytest.mark.parametrize(
