@@ -14,7 +14,7 @@ from backends.llamacpp.context import Context
 from backends.llamacpp.engine import Engine
 from backends.llamacpp.identity import describe
 from backends.llamacpp.model import Model
-from backends.llamacpp.options import LlamaCppOptions
+from backends.llamacpp.options import CHUNK, LlamaCppOptions
 from backends.llamacpp.parking import MEGABYTE
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.llamacpp.sampler import Sampler
@@ -45,11 +45,18 @@ class LlamaCppBackend:
             window = options.window(model.trained_window)
             self._info = describe(model, vocabulary, window, template.name)
             context = Context(model, options)
-            self._cuttable = context.cuttable
+            self._searches = context.spare > 0
+            self._draft = options.draft if context.cuttable and not options.exact else 0
         except BaseException:
             model.close()
             raise
-        keeping = Keeping(context, options.sequences - options.parallel, options.park_mb * MEGABYTE, options.shift)
+        keeping = Keeping(
+            context,
+            extra=options.sequences - options.parallel,
+            budget=options.park_mb * MEGABYTE,
+            shift=options.shift and not options.exact,
+            chunk=CHUNK if options.exact else 0,
+        )
         self._engine = Engine(context, vocabulary, options.parallel, keeping)
 
     @property
@@ -59,8 +66,8 @@ class LlamaCppBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Backend.capabilities`: every knob, but no beams for a recurrent model."""
-        lacking = frozenset() if self._cuttable else BEAM_KNOBS
+        """See `Backend.capabilities`: every knob, but no beams for a recurrent model, or in exact mode."""
+        lacking = frozenset() if self._searches else BEAM_KNOBS
         reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
         return Capabilities(frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
 
@@ -98,6 +105,7 @@ class LlamaCppBackend:
             seed=seed,
             user=request.user,
             head=_first_turn(request.prompt, prepared.encoded),
+            draft=self._draft,
         )
 
     def encode(self, prompt: Prompt) -> Encoded:

@@ -21,12 +21,14 @@ class Keeping:
 
     `extra` sequences there are beyond those that run: a new request then finds an empty one, and nothing need be
     copied first. `budget`: bytes of host memory for what is parked. `shift`: dialogues that outgrew the window move.
+    `chunk`: exact mode; prompts are read in chunks of so many tokens, and nothing else is reused.
     """
 
     store: Store | None = None
     extra: int = 0
     budget: int = 0
     shift: bool = False
+    chunk: int = 0
 
 
 class Cache:
@@ -35,7 +37,7 @@ class Cache:
     def __init__(self, executor: Executor, running: int, keeping: Keeping) -> None:
         self._executor, self._store, self._lot = executor, keeping.store, Lot(keeping.budget)
         shift = keeping.store is not None and keeping.shift and keeping.store.shiftable
-        self._rules = rules = reuse.Rules(executor.cuttable, executor.cells if shift else 0)
+        self._rules = rules = reuse.Rules(executor.cuttable, executor.cells if shift else 0, keeping.chunk)
         number = running + keeping.extra
         self._sequences = Sequences(number, executor.cells, rules.chunk, executor.spare)
         self._coming: tuple[Sequence, int, Future[Memory]] | None = None

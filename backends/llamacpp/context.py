@@ -21,6 +21,8 @@ from backends.sampling import MAX_BEAMS
 
 BATCH = 512
 """Tokens decoded at once, at most."""
+_WINDOW_STEP = 256
+"""The library rounds a sequence's own cells up to a multiple of this."""
 _OUTCOMES: Mapping[int, Outcome] = {0: Outcome.DONE, 1: Outcome.FULL, 2: Outcome.ABORTED}
 
 
@@ -28,14 +30,15 @@ class Context:
     """One unified KV pool of `cells` tokens for all sequences. Raises `OutOfMemory` when it does not fit.
 
     Unified, because one chat may then use the whole window while it is alone, at a quarter of the memory that four
-    windows would take, and sequences can share the cells of a common beginning.
+    windows would take, and sequences can share the cells of a common beginning. In exact mode every sequence has cells
+    of its own: in which order a pool fills depends on the others, and with it the last digits of every sum.
     """
 
     limit = BATCH
 
     def __init__(self, model: Model, options: LlamaCppOptions) -> None:
         self.cuttable = model.cuttable
-        self.spare = spare_sequences(model)
+        self.spare = spare_sequences(model, options)
         self._size = native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle))
         self._interrupt = Interrupt()
         logs().clear()
@@ -49,7 +52,7 @@ class Context:
             raise failure(model.path)
         self._memory = memory
         self.cells = native.llama_n_ctx(pointer)
-        self.shareable = self.cuttable
+        self.shareable = self.cuttable and not options.exact
         self.shiftable = self.cuttable and bool(native.llama_memory_can_shift(memory))
         self._interrupt.attach(pointer)
         self._make_batch(options.sequences + self.spare)
@@ -77,7 +80,7 @@ class Context:
         return self._pointer
 
     def decode(self, parts: Sequence[Part]) -> Outcome:
-        """Read the tokens of all parts in one batch; a part's last token gives logits if it asks for them."""
+        """Read the tokens of all parts in one batch; its last ones give logits, as many as a part asks for."""
         at = 0
         for part in parts:
             size = len(part.tokens)
@@ -85,8 +88,7 @@ class Context:
             self._tokens[at:end] = part.tokens
             self._positions[at:end] = range(part.start, part.start + size)
             self._sequences[at:end] = [self._name_pointers[part.sequence]] * size
-            self._outputs[at:end] = [0] * size
-            self._outputs[end - 1] = part.logits
+            self._outputs[at:end] = [0] * (size - part.logits) + [1] * part.logits
             at = end
         self._batch.n_tokens = at
         return _OUTCOMES.get(native.llama_decode(self.handle, self._batch), Outcome.FAILED)
@@ -143,18 +145,23 @@ class Context:
             self._pointer = None
 
 
-def spare_sequences(model: Model) -> int:
-    """Return how many sequences there are for beams; a recurrent state cannot be shared. They cost no memory."""
-    return MAX_BEAMS - 1 if model.cuttable else 0
+def spare_sequences(model: Model, options: LlamaCppOptions) -> int:
+    """Return how many sequences there are for beams; a recurrent state cannot be shared. They cost no memory.
+
+    In exact mode they would, and cannot be shared either.
+    """
+    return MAX_BEAMS - 1 if model.cuttable and not options.exact else 0
 
 
 def _params(model: Model, options: LlamaCppOptions) -> native.llama_context_params:
     params: native.llama_context_params = native.llama_context_default_params()
-    params.n_ctx = options.window(model.trained_window)
+    window, sequences = options.window(model.trained_window), options.sequences + spare_sequences(model, options)
+    params.n_ctx = -(-window // _WINDOW_STEP) * _WINDOW_STEP * sequences if options.exact else window
     params.n_batch = params.n_ubatch = BATCH
-    params.n_seq_max = params.n_outputs_max = options.sequences + spare_sequences(model)
+    params.n_seq_max = sequences
+    params.n_outputs_max = sequences + options.parallel * options.draft
     params.n_threads = params.n_threads_batch = options.cores()
-    params.kv_unified = True
+    params.kv_unified = not options.exact
     params.swa_full = True  # a sliding window would forget what a later request wants to reuse
     params.no_perf = True
     return params

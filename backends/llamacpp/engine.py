@@ -24,7 +24,8 @@ class Engine:
 
     def __init__(self, executor: Executor, words: Words, parallel: int, keeping: Keeping | None = None) -> None:
         self._executor, self._words, self._parallel = executor, words, parallel
-        self._cache = Cache(executor, parallel, keeping or Keeping())
+        keeping = keeping or Keeping()
+        self._cache, self._chunk = Cache(executor, parallel, keeping), keeping.chunk
         self._searches = Searches(executor, self._cache.sequences)
         self._pace = Pace(executor.limit)
         self._running: dict[int, Run] = {}  # in the order of admission
@@ -128,32 +129,56 @@ class Engine:
         self._executor.resume()
         self._end_cancelled()
         portions = self._portions()
+        # In exact mode nobody shares a batch with others: its company changes the last digits of a result.
+        for batch in ((each,) for each in portions) if self._chunk else (portions,):
+            if not self._decode(batch):
+                return
+
+    def _decode(self, portions: Sequence[scheduler.Portion]) -> bool:
+        """Read the portions as one batch, and take what comes next; False where the step must begin anew."""
         runs = [self._running[portion.id] for portion in portions]
         self._allow_interrupts(runs)
         # Only now: a cancel that comes later sees whom it may interrupt.
         if not runs or self._closing or any(run.cancelled for run in runs):
-            return
+            return False
         parts = [_part(run, portion.tokens) for run, portion in zip(runs, portions, strict=True)]
+        reading = sum(portion.tokens for run, portion in zip(runs, portions, strict=True) if run.unread > 1)
+        if not reading:
+            parts = self._with_drafts(runs, parts)
         self._pace.begin()
         try:
             outcome = self._executor.decode(parts)
         finally:
             self._interruptible = frozenset()
-        if outcome is Outcome.DONE:
-            self._pace.end(sum(portion.tokens for portion in portions))
-            self._advance(runs, parts)
-            if any(run.written > 1 for run in runs):
-                self._cache.park_next()
-        else:
+        if outcome is not Outcome.DONE:
             self._recover(outcome, runs)
+            return False
+        self._pace.end(sum(run.unread == 1 for run in runs), reading)
+        self._advance(runs, parts)
+        if any(run.written > 1 for run in runs):
+            self._cache.park_next()
+        return True
 
     def _portions(self) -> tuple[scheduler.Portion, ...]:
         """Return what goes into the step, after making room for it in the pool."""
         while True:
-            portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
+            if self._chunk:
+                portions = scheduler.chunks(self._views(), self._chunk)
+            else:
+                portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
             needed = sum(portion.tokens for portion in portions)
             if self._cache.make_room(needed) or not self._pause_one():
                 return portions
+
+    def _with_drafts(self, runs: Sequence[Run], parts: Sequence[Part]) -> list[Part]:
+        """Let every run that guesses what it will write read its guess in the same step."""
+        room = min(self._executor.limit, self._cache.free) - len(parts)
+        found = []
+        for run, part in zip(runs, parts, strict=True):
+            guess = run.guess(room)
+            room -= len(guess)
+            found.append(Part(part.sequence, part.start, [*part.tokens, *guess], 1 + len(guess)) if guess else part)
+        return found
 
     def _allow_interrupts(self, runs: Sequence[Run]) -> None:
         """Note whose cancel may break the decode off: those that read a prompt.
@@ -168,32 +193,48 @@ class Engine:
             self._finish(run, "cancelled")
 
     def _advance(self, runs: Sequence[Run], parts: Sequence[Part]) -> None:
-        index = -1
+        first = 0
         for run, part in zip(runs, parts, strict=True):
-            index += len(part.tokens)
             if run.slot is not None:
                 self._cache.append(run.slot, part.tokens)
             try:
-                self._advance_one(run, part, index)
+                self._advance_one(run, part, first)
             except Exception as error:
                 self._fail(run, error)
+            first += len(part.tokens)
 
-    def _advance_one(self, run: Run, part: Part, index: int) -> None:
+    def _advance_one(self, run: Run, part: Part, first: int) -> None:
+        """Take what comes after a part, whose first token is the batch's `first`."""
         if run.held <= run.prompt_size:
             run.read()
         if not part.logits:
             return
         if isinstance(run, BeamRun):
-            self._searches.begin(run, index)
-            if run.search.over:
-                self._finish(run, "stop")
-            return
-        token = self._executor.sample(run.sampler, index)
-        reason: FinishReason | None = "stop"
-        if token not in self._words.ends:
-            reason = run.write(token, self._words.pieces[token])
+            self._searches.begin(run, first + len(part.tokens) - 1)
+            reason: FinishReason | None = "stop" if run.search.over else None
+        else:
+            reason = self._write(run, part, first)
         if reason:
             self._finish(run, reason)
+
+    def _write(self, run: Run, part: Part, first: int) -> FinishReason | None:
+        """Draw what follows the last token, and while that is what was guessed, what follows the guess.
+
+        Every token is drawn from the same chances as without a guess. What was guessed wrongly is forgotten.
+        """
+        size = len(part.tokens)
+        for at in range(size - part.logits, size):
+            token = self._executor.sample(run.sampler, first + at)
+            ends = token in self._words.ends
+            reason: FinishReason | None = "stop" if ends else run.write(token, self._words.pieces[token])
+            if at + 1 < size and (reason or token != part.tokens[at + 1]):
+                run.guessed(size - 1, at)
+                if run.slot is not None:
+                    self._cache.cut(run.slot, part.start + at + 1)
+                return reason
+        if size > 1 and part.logits > 1:
+            run.guessed(size - 1, size - 1)
+        return reason
 
     # Beam searches
 

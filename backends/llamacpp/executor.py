@@ -13,12 +13,12 @@ from backends.llamacpp.parking import Memory
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Tokens of one sequence in a batch, the first of them at position `start`; `logits` for the last one or none."""
+    """Tokens of one sequence in a batch, the first of them at position `start`; `logits` for so many of the last."""
 
     sequence: int
     start: int
     tokens: Sequence[int]
-    logits: bool
+    logits: int
 
 
 class Outcome(Enum):

@@ -17,6 +17,11 @@ MOST_SEQUENCES = 240
 """What llama.cpp is built for (256, LLAMA_MAX_SEQ), less those of the beams."""
 
 
+MOST_DRAFT = 32
+CHUNK = 64
+"""Tokens that are read at once in exact mode: few, as others who write wait so long."""
+
+
 @dataclass(frozen=True, slots=True)
 class LlamaCppOptions:
     """The levers of loading. Raises `InvalidParameter` for a value out of range.
@@ -25,7 +30,9 @@ class LlamaCppOptions:
     `threads`: 0 = the physical cores this process may use. `gpu_layers`: -1 = all that there are, 0 = none.
     `parallel`: how many requests are decoded at once. `template`: name of a chat template, "" = the model's own.
     `park_mb`: megabytes of host memory for chats that gave way to others. `shift`: when the first turns leave a full
-    window, the rest is moved up instead of read again.
+    window, the rest is moved up instead of read again. `draft`: how many tokens are guessed ahead from what was there
+    before, 0 = none. `exact`: the same request gives the same text, whatever runs beside it: every sequence has a
+    window of its own and is computed by itself, nothing is moved and nothing guessed.
     `progress` is called with 0 … 1 while the file is read; answering False stops the loading.
     """
 
@@ -36,6 +43,8 @@ class LlamaCppOptions:
     template: str = ""
     park_mb: int = 512
     shift: bool = True
+    draft: int = 0
+    exact: bool = False
     progress: Callable[[float], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -51,11 +60,16 @@ class LlamaCppOptions:
 
         if self.park_mb < 0:
             raise InvalidParameter(name="park_mb", value=self.park_mb, allowed="0 and more")
+        if not 0 <= self.draft <= MOST_DRAFT:
+            raise InvalidParameter(name="draft", value=self.draft, allowed=f"0 … {MOST_DRAFT}")
 
     @property
     def sequences(self) -> int:
-        """How many sequences there are: with one more than run, a new request finds one empty and copies nothing."""
-        return self.parallel + 1
+        """How many sequences there are: with one more than run, a new request finds one empty and copies nothing.
+
+        Not so in exact mode, where each takes the memory of a whole window.
+        """
+        return self.parallel + (not self.exact)
 
     def window(self, trained: int) -> int:
         """Return the window in tokens for a model trained for `trained` (0 = unknown)."""

@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-ALONE, BESIDE = 1.0, 0.1
-"""Seconds of reading in one step: alone, so that a new request and a cancel are heard soon; beside others who write,
-so that their text goes on flowing."""
-_LEAST = 16
-_WEIGHT = 0.3
+ALONE = 1.0
+"""Seconds of reading in one step while nobody writes, so that a new request and a cancel are heard soon."""
+STRETCH = 3.0
+"""A step that others write in may take so many times what it takes without reading: their text goes on flowing."""
+_LEAST, _MOST_UNKNOWN = 8, 32
+_WEIGHT = 0.25
 
 
 class Pace:
-    """Measures how fast prompts are read; `limit` is the most tokens of a batch."""
+    """Measures how fast prompts are read and replies written; `limit` is the most tokens of a batch."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._rate = limit, 0.0
+    def __init__(self, limit: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._limit, self._clock = limit, clock
+        self._rate = 0.0  # prompt tokens a second, read by themselves
+        self._write = 0.0  # seconds of a step that only writes
+        self._extra = 0.0  # seconds that a prompt token adds to a step beside writing
         self._began = 0.0
 
     def begin(self) -> None:
         """A step begins."""
-        self._began = time.perf_counter()
+        self._began = self._clock()
 
-    def end(self, tokens: int) -> None:
-        """The step read `tokens`; small ones tell nothing of the speed."""
-        if tokens >= _LEAST:
-            rate = tokens / max(1e-6, time.perf_counter() - self._began)
-            self._rate += (rate - self._rate) * _WEIGHT if self._rate else rate
+    def end(self, writing: int, reading: int) -> None:
+        """The step wrote for so many requests, and read so many tokens of prompts."""
+        seconds = max(1e-6, self._clock() - self._began)
+        if not reading:
+            self._write = _mean(self._write, seconds)
+        elif not writing and reading >= _LEAST:  # fewer tell nothing of the speed
+            self._rate = _mean(self._rate, reading / seconds)
+        elif self._write:
+            self._extra = _mean(self._extra, max(0.0, seconds - self._write) / reading)
 
     @property
     def alone(self) -> int:
         """Prompt tokens of a step while nobody writes."""
-        return self._tokens(ALONE) if self._rate else self._limit
+        return self._whole(self._rate * ALONE) if self._rate else self._limit
 
     @property
     def beside(self) -> int:
         """Prompt tokens of a step while others write."""
-        return self._tokens(BESIDE) if self._rate else _LEAST * 4
+        extra = self._extra or (1 / self._rate if self._rate else 0.0)
+        if not (self._write and extra):
+            return min(self._limit, _MOST_UNKNOWN)
+        return self._whole(self._write * (STRETCH - 1) / extra)
 
-    def _tokens(self, seconds: float) -> int:
-        return max(_LEAST, min(self._limit, int(self._rate * seconds) // _LEAST * _LEAST))
+    def _whole(self, tokens: float) -> int:
+        """Return a number of tokens that fits a batch; the library computes eights of them best."""
+        return max(_LEAST, min(self._limit, int(tokens) // _LEAST * _LEAST))
+
+
+def _mean(before: float, value: float) -> float:
+    return before + (value - before) * _WEIGHT if before else value

@@ -128,7 +128,7 @@ def match(held: Held, prompt: Tokens[int], head: int, rules: Rules, busy: bool =
     most = len(prompt) - 1
     common = min(common_length(held.tokens, prompt), most)
     if rules.chunk:
-        return Match(min(common, held.solid) // rules.chunk * rules.chunk)
+        return Match(min(common, held.solid) // rules.chunk * rules.chunk if rules.cuttable else 0)
     if not rules.cuttable:
         return Match(common if common == len(held.tokens) and not busy else 0)
     if busy or common > head or 2 * len(held.tokens) + 2 * (most - common) < rules.shift or not rules.shift:

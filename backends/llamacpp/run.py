@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from backends.errors import SamovarError
+from backends.llamacpp.draft import Draft
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.textstream import Piece, TextStream
 from backends.values import (
@@ -37,12 +38,13 @@ class Run:
 
     `tokens` are the prompt and then what was written; `limit` is the most tokens it may write. `weighed` returns what
     was weighed when the last token was drawn, if that is to be told. `head` is the size of the prompt's first turn,
-    after which turns may have left the window (see `reuse.match`).
+    after which turns may have left the window (see `reuse.match`). `draft`: the most tokens that are guessed ahead.
     """
 
     def __init__(
         self, prompt: Sequence[int], *, limit: int, sampler: Closable, stream: TextStream, seed: int = 0,
         user: str = "", weighed: Callable[[], Choice | None] = lambda: None, head: int = 0,
+        draft: int = 0,
     ) -> None:  # fmt: skip
         self.tokens, self.prompt_size, self.limit, self.head = list(prompt), len(prompt), limit, head
         self.sampler, self.user, self.seed = sampler, user, seed
@@ -52,6 +54,7 @@ class Run:
         self.id = 0
         self.beams: tuple[Branch, ...] = ()
         self._stream = stream
+        self._draft = Draft(self.tokens, draft) if draft else None
         self._cached: int | None = None
         self._weighed = weighed
         self._choices: list[Choice] = []
@@ -122,6 +125,15 @@ class Run:
         if self._stream.stopped:
             return "stop"
         return "length" if self.written >= self.limit else None
+
+    def guess(self, room: int) -> list[int]:
+        """Return what it may write after its next token, at most `room` tokens."""
+        return self._draft.guess(min(room, self.remaining - 1)) if self._draft is not None else []
+
+    def guessed(self, tokens: int, right: int) -> None:
+        """Learn that of so many guessed tokens the first `right` ones were written."""
+        if self._draft is not None:
+            self._draft.learn(tokens, right)
 
     def start_writing(self) -> None:
         """Note the time of the first token."""

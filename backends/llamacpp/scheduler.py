@@ -91,6 +91,17 @@ def portions(running: Sequence[Running], limit: int, alone: int, beside: int) ->
     return tuple(result)
 
 
+def chunks(running: Sequence[Running], chunk: int) -> tuple[Portion, ...]:
+    """Return what goes into the next step where a prompt is always read in the same pieces, whoever runs beside it.
+
+    Everybody who writes goes on, and beside them the prompt that is soonest done; without them all prompts do.
+    """
+    writers = [each for each in running if each.unread == 1]
+    readers = sorted((each for each in running if each.unread > 1), key=lambda each: each.unread)
+    reading = readers[:1] if writers else readers
+    return tuple(Portion(each.id, min(each.unread, chunk)) for each in (*writers, *reading))
+
+
 def to_pause(running: Sequence[Running]) -> int | None:
     """Return the id of the request that gives way when the pool is full: the one that began last, never the only one.
 

@@ -1,0 +1,59 @@
+from backends.llamacpp.pace import STRETCH, Pace
+
+
+class Machine:
+    """A clock that knows how long a step takes: so long for the step, and so much more for every prompt token."""
+
+    def __init__(self, step: float, token: float) -> None:
+        self.step, self.token, self.now = step, token, 0.0
+        self.pace = Pace(512, lambda: self.now)
+
+    def run(self, writing: int, reading: int, times: int = 1) -> float:
+        for _ in range(times):
+            self.pace.begin()
+            taken = (self.step if writing else 0.0) + self.token * reading
+            self.now += taken
+            self.pace.end(writing, reading)
+        return taken
+
+
+def test_before_anything_is_known_steps_are_small_beside_others_and_large_alone():
+    pace = Pace(512)
+    assert (pace.alone, pace.beside) == (512, 32)
+
+
+def test_alone_a_step_reads_for_a_second():
+    machine = Machine(0.1, 0.01)
+    machine.run(0, 64)
+    assert machine.pace.alone in range(88, 101)
+
+
+def test_beside_writers_a_step_takes_at_most_three_times_as_long():
+    machine = Machine(0.007, 0.0005)
+    machine.run(1, 0, 20)
+    for _ in range(30):
+        taken = machine.run(1, machine.pace.beside)
+    assert taken <= STRETCH * 0.007 + 1e-9
+    assert machine.pace.beside == 24
+
+
+def test_as_the_prompt_grows_and_its_tokens_cost_more_fewer_are_read():
+    machine = Machine(0.007, 0.0002)
+    machine.run(1, 0, 20)
+    for _ in range(100):
+        machine.token *= 1.01
+        taken = machine.run(1, machine.pace.beside)
+        assert taken < 4 * 0.007
+
+
+def test_what_was_read_alone_serves_as_a_guess():
+    machine = Machine(0.01, 0.001)
+    machine.run(0, 512)
+    machine.run(1, 0)
+    assert machine.pace.beside == 16
+
+
+def test_a_slow_machine_still_reads_a_little():
+    machine = Machine(0.01, 10.0)
+    machine.run(0, 512), machine.run(1, 0), machine.run(1, 8)
+    assert (machine.pace.alone, machine.pace.beside) == (8, 8)
