@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import logging
 import os
@@ -13,6 +14,8 @@ from backends.models import starter
 from backends.models.library import Library
 from backends.registry import look
 from webui.choice import KeptChoices, ModelChoice
+from webui.credentials import check_password, signing_key
+from webui.errors import FolderUnusable, StorageFull
 from webui.flags import BadSetting
 from webui.history.store import History
 from webui.live import Live
@@ -31,15 +34,30 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.from_args(argv, os.environ)
-        check_port(settings.address, settings.port)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        history = History(settings.database)
+        services, feed = opened(settings)
     except BadSetting as error:
         print(error, file=sys.stderr)
         return 2
     except SamovarError as error:
         print(i18n.error(error.code, error.details, language(os.environ)), file=sys.stderr)
         return 1
+    return serve(services, feed)
+
+
+def opened(settings: Settings) -> tuple[Services, Feed]:
+    """Open everything and begin to load the model. Raises `SamovarError` before anything of a person's is changed."""
+    check_port(settings.address, settings.port)
+    if settings.sign_in and settings.password:
+        check_password(settings.password)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        signing_key(settings.secret_file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(reason=reason) from error
+        raise FolderUnusable(folder=settings.data_dir, reason=reason) from error
+    history = History(settings.database)
     live = Live()
     feed = Feed(history, live, Views())
     services = open_services(settings, history, live, feed)
@@ -47,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         prepare_owner(services)
     if choice := first_model(settings, services.kept):
         services.loader.switch(choice)
-    return serve(services, feed)
+    return services, feed
 
 
 def prepare_owner(services: Services) -> None:

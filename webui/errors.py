@@ -23,7 +23,8 @@ SamovarError
 ├── ModelUnavailable        (see `backends.errors`)
 │   ├── NoModel               none is chosen
 │   └── ModelLoading          it is not ready yet
-└── PortInUse               something else serves there
+├── PortInUse               something else serves there
+└── FolderUnusable          nothing can be kept in the data folder
 """
 
 from __future__ import annotations
@@ -155,3 +156,9 @@ class PortInUse(SamovarError):
     """Something else serves there. Details: port."""
 
     message = "The port {port} is in use by another program."
+
+
+class FolderUnusable(SamovarError):
+    """Nothing can be kept there. Details: folder, reason."""
+
+    message = "Nothing can be kept in the folder {folder}: {reason}."

@@ -24,6 +24,7 @@ from webui.ui.words.notices import NOTICES
 from webui.ui.words.page import PAGE
 from webui.ui.words.panel import PANEL
 from webui.ui.words.reasons import REASONS, UNSAID
+from webui.ui.words.shapes import SHAPES
 
 TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "console": CONSOLE,
@@ -34,14 +35,16 @@ TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "notices": NOTICES,
     "page": PAGE,
     "panel": PANEL,
+    "shapes": SHAPES,
     "reasons": {"": UNSAID} | {english: (english, russian) for english, russian in REASONS.items()},
 }
 SENTENCES = [(f"{name}: {key}", *words) for name, table in TABLES.items() for key, words in table.items()]
-SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat"]
+SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat", "shapes: shape.json"]
 # Latin words that a Russian sentence may hold: places, flags, file formats, names and terms of the field.
 LATIN = re.compile(
-    r"\{[^}]*\}|--\w+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
+    r"\{[^}]*\}|--[\w-]+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
     r"|safetensors|pickle|config\.json|bfloat16|float16|Nvidia|bitsandbytes"
+    r"|JSON(?: Schema)?|GBNF|Lark|Rust|true|false|\bstart\b"
     r"|OpenAI|SAMOVAR_\w+|Ctrl-C|llama\.cpp|HTTP|HF_\w+"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
@@ -213,8 +216,8 @@ def test_the_scripts_ask_only_for_what_exists() -> None:
 
 def test_the_page_gets_every_sentence_with_its_places_open() -> None:
     assert i18n.table("ru")["meter.used"].startswith("{used} из {window} ")
-    assert set(i18n.table("ru")) == set(i18n.table("en")) == {*PAGE, *PANEL}
-    assert not set(PAGE) & set(PANEL)
+    assert set(i18n.table("ru")) == set(i18n.table("en")) == {*PAGE, *PANEL, *SHAPES}
+    assert len(PAGE) + len(PANEL) + len(SHAPES) == len({*PAGE, *PANEL, *SHAPES})
 
 
 @pytest.mark.parametrize(

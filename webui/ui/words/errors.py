@@ -35,6 +35,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "{value} is not one file among those of the model. Put one of these after a colon: {allowed}.",
         "{value} — не один из файлов этой модели. Укажите после двоеточия один из этих: {allowed}.",
     ),
+    "invalid_constraint": (
+        "The shape of the answer cannot be kept to ({where}): {reason}.",
+        "Такую форму ответа не соблюсти ({where}): {reason}.",
+    ),
     "unknown_parameter": ("There is no lever called “{name}”.", "Рычага «{name}» не существует."),
     "unsupported_parameter": (
         "The engine {engine} has no lever “{name}”. Set it to neutral.",
@@ -45,6 +49,35 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "the number of beams to 1.",
         "Лучевой поиск здесь невозможен: для него нужна модель, которая работает на этом компьютере и помнит всё "
         "прочитанное. Поставьте число лучей в 1.",
+    ),
+    "unsupported_parameter.constraint.json": (
+        "The engine {engine} cannot keep its replies to JSON.",
+        "Движок {engine} не умеет отвечать строго в JSON.",
+    ),
+    "unsupported_parameter.constraint.schema": (
+        "The engine {engine} cannot keep its replies to a JSON schema.",
+        "Движок {engine} не умеет отвечать строго по схеме JSON.",
+    ),
+    "unsupported_parameter.constraint.regex": (
+        "The engine {engine} cannot keep its replies to a regular expression.",
+        "Движок {engine} не умеет отвечать строго по регулярному выражению.",
+    ),
+    "unsupported_parameter.constraint.choices": (
+        "The engine {engine} cannot keep its replies to a list of choices.",
+        "Движок {engine} не умеет выбирать ответ строго из списка.",
+    ),
+    "unsupported_parameter.constraint.grammar": (
+        "The engine {engine} cannot keep its replies to a grammar.",
+        "Движок {engine} не умеет отвечать строго по грамматике.",
+    ),
+    "unsupported_feature.continue_shaped": (
+        "The engine {engine} would begin the shape of the answer anew. Set the shape to free, or empty “Start reply "
+        "with”.",
+        "Движок {engine} начал бы форму ответа сначала. Выберите любую форму или очистите «Начать ответ с».",
+    ),
+    "unsupported_feature.shaped_thinking": (
+        "The engine {engine} cannot leave the thinking of this model free and hold only its answer to a shape.",
+        "Движок {engine} не умеет оставить размышления этой модели свободными и держать форму только в ответе.",
     ),
     "unsupported_feature": ("This engine cannot do this: {name}.", "Этот движок такого не умеет: {name}."),
     "unsupported_feature.continue": (
@@ -192,6 +225,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "address_unusable": (
         "Samovar cannot serve on {address}, port {port}: {reason}.",
         "Самовар не может работать на {address}, порт {port}: {reason}.",
+    ),
+    "folder_unusable": (
+        "Nothing can be kept in the folder {folder}: {reason}. Take another one: --data-dir FOLDER.",
+        "В папке {folder} ничего нельзя сохранить: {reason}. Возьмите другую: --data-dir ПАПКА.",
     ),
     "tunnel_failed": (
         "The public address could not be made: {reason}. Samovar still works at home.",
