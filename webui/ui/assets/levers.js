@@ -138,5 +138,10 @@ export class Levers {
 
 /** The button in the head that folds the panel away and out. */
 export function leversToggle(app, toggle) {
-  return button("levers", app.t("levers.title"), { id: "levers-toggle", text: true, onclick: toggle });
+  const made = button("levers", app.t("levers.title"), { id: "levers-toggle", text: true, onclick: toggle });
+  app.on("shaped", ({ on }) => {
+    made.toggleAttribute("data-shaped", on);
+    made.title = app.t(on ? "shape.on" : "levers.title");
+  });
+  return made;
 }

@@ -129,6 +129,7 @@ export class Shape {
     this.field.value = this.text;
     this.field.setAttribute("aria-label", app.t(kind === "choices" ? "shape.choices.editor" : "shape.editor"));
     this.count.hidden = kind === "free";
+    app.tell("shaped", { on: kind !== "free" });
     this.drawReason();
     this.drawSaid();
     requestAnimationFrame(() => grow(this.field));
@@ -172,13 +173,14 @@ export class Shape {
     this.drawReason();
   }
 
-  /** Say why what is chosen, or anything at all, cannot be had. */
+  /** Say why what is chosen cannot be had, or what else cannot. */
   drawReason() {
-    const refused = this.refused ?? new Map();
-    const all = refused.size === KINDS.length - 1 ? this.app.t("shape.unsupported") : null;
-    const reason = refused.get(this.kind) ?? all;
+    const { app, refused = new Map() } = this;
+    const names = [...refused.keys()].map((kind) => app.t(`shape.${kind}`)).join(", ");
+    const others = refused.size === KINDS.length - 1 ? app.t("shape.unsupported") : app.t("shape.unsupported.some", { names });
+    const reason = refused.get(this.kind) ?? (refused.size ? others : "");
     this.reason.hidden = !reason;
-    this.reason.textContent = reason ?? "";
+    this.reason.textContent = reason;
   }
 }
 

@@ -43,9 +43,10 @@ SHAPES: Mapping[str, tuple[str, str]] = {
     "shape.place": ("Line {line}, column {column}", "Строка {line}, столбец {column}"),
     "shape.goto": ("Go to this place", "Перейти к этому месту"),
     "shape.unsupported": (
-        "This engine cannot keep replies to this shape.",
-        "Этот движок не умеет держать ответ в такой форме.",
+        "This engine cannot keep replies to a shape.",
+        "Этот движок не умеет держать ответ в заданной форме.",
     ),
+    "shape.unsupported.some": ("This engine cannot do: {names}.", "Этот движок не умеет: {names}."),
     "shape.examples": ("For example", "Например"),
     "shape.example.yes_no": ("yes or no", "да или нет"),
     "shape.example.list": ("a list", "список"),
