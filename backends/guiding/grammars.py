@@ -27,6 +27,7 @@ _OPTIONS: Mapping[str, object] = {"lenient": False, "coerce_one_of": False, "whi
 _OBJECT = '{"type": "object"}'
 
 _DEAD_ENDS = frozenset(("NoExtension", "NoExtensionBias"))
+_UNSATISFIABLE = "unsatisfiable schema"
 _IMPOSSIBLE = "nothing can be written like this"
 
 _RULE = re.compile(r"^[ \t]*([\w-]+)[ \t]*::=", re.MULTILINE)
@@ -64,8 +65,8 @@ def of_schema(text: str) -> str:
         text, schema = ('{"enum": []}', {"enum": []}) if not schema else ("{}", {})
     grammar = _from_schema(text)
     if fault := _fault(grammar):
-        path = _blamed(schema, (), fault)
-        raise Wrong(_said(fault), place_in_json(text, path))
+        path, said = _blamed(schema, (), _said(fault))
+        raise Wrong(said, place_in_json(text, path))
     return grammar
 
 
@@ -183,16 +184,16 @@ def _fault(grammar: str) -> str:
     return str(matcher.get_error())
 
 
-def _blamed(root: object, path: Path, fault: str) -> Path:
-    """Return the path of the innermost schema that has the same fault by itself."""
+def _blamed(root: object, path: Path, said: str) -> tuple[Path, str]:
+    """Return the path of the innermost schema that has the fault by itself, and what is said of it there."""
     schema = root
     for part in path:
         schema = schema[part]  # type: ignore[index]
-    if isinstance(schema, dict):
-        for within, _ in schemas.children(schema):
-            if _said(_fault(_from_schema(json.dumps(schemas.alone(root, (*path, *within)))))) == _said(fault):
-                return _blamed(root, (*path, *within), fault)
-    return path
+    for within, _ in schemas.children(schema) if isinstance(schema, dict) else ():
+        inner = _said(_fault(_from_schema(json.dumps(schemas.alone(root, (*path, *within))))))
+        if inner == said or (inner.startswith(_UNSATISFIABLE) and said.startswith(_UNSATISFIABLE)):
+            return _blamed(root, (*path, *within), inner)
+    return path, said
 
 
 def _said(fault: str) -> str:

@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 """Keys and indexes from the root of a JSON document."""
 
 _BLANK = re.compile(r"[ \t\n\r]*")
-_PLAIN = re.compile(r"[A-Za-z_$][\w$-]*")
+_PLAIN = re.compile(r"[^\W\d][\w-]*|\$\w+")
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -20,7 +20,7 @@ def place(text: str, offset: int) -> str:
 
 
 def path_text(path: Path) -> str:
-    """Return a path as JSONPath writes it (RFC 9535): `$.properties["first name"].type`."""
+    """Return a path much as JSONPath writes it (RFC 9535): `$.properties["first name"].type`."""
     return "$" + "".join(
         f".{part}" if isinstance(part, str) and _PLAIN.fullmatch(part) else f"[{json.dumps(part, ensure_ascii=False)}]"
         for part in path
