@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from webui.audience import Audience
 from webui.dialogue import Dialogue, Node
-from webui.errors import ChatBusy, NothingToDo
+from webui.errors import ChatBusy, HistoryFailed, NothingToDo
 from webui.history.store import History
 from webui.jobs import Jobs
 
@@ -38,13 +38,24 @@ class Chats:
     def turn(self, actor: Actor, chat_id: int) -> Iterator[Dialogue]:
         """Hold a chat for one command: no other command changes it meanwhile.
 
-        Yields its dialogue. Raises `ChatBusy` while a reply is written in it.
+        Yields its dialogue. Raises `ChatBusy` while a reply is written in it. What a full disk, or another failure of
+        the database, let it do by halves is undone.
         """
         with self._locks[chat_id % _STRIPES]:
             dialogue = self._history.dialogue(actor.account, chat_id)
             if self._jobs.of_chat(chat_id) is not None:
                 raise ChatBusy
-            yield dialogue
+            try:
+                yield dialogue
+            except HistoryFailed:
+                with suppress(HistoryFailed):
+                    self._take_back(actor, chat_id, dialogue)
+                raise
+
+    def _take_back(self, actor: Actor, chat_id: int, before: Dialogue) -> None:
+        self._history.set_tip(actor.account, chat_id, before.tip)
+        for message in self._history.dialogue(actor.account, chat_id).nodes.keys() - before.nodes.keys():
+            self._history.hide(actor.account, message)
 
     def page_version(self, actor: Actor, chat_id: int, message: int, step: int) -> None:
         """Read another version of a message, `step` away, and what was last said after it."""

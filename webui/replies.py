@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from backends.base import Backend
@@ -17,7 +18,7 @@ from backends.values import Request, Speaker
 from webui.audience import Audience
 from webui.chats import Actor, Chats, ids_of, last_of, node_of
 from webui.dialogue import Dialogue, Node, State
-from webui.errors import ChatBusy, NothingToDo
+from webui.errors import ChatBusy, HistoryFailed, NothingToDo
 from webui.history.store import History
 from webui.jobs import Job, Jobs
 from webui.levers import Levers
@@ -133,8 +134,14 @@ class Replies:
         system, empty = self._new_system(actor), Dialogue({}, None)
         self._check_fits(system, empty, text, levers)
         chat = self._history.create_chat(actor.account, title_of(text), system)
-        message = self._history.add_message(actor.account, chat.id, None, "user", text)
-        self._reply(actor, chat.id, message.id, levers, empty)
+        try:
+            message = self._history.add_message(actor.account, chat.id, None, "user", text)
+            self._reply(actor, chat.id, message.id, levers, empty)
+        except HistoryFailed:
+            # The text is in the input box still, and will be sent again.
+            with suppress(HistoryFailed):
+                self._history.delete_chat(actor.account, chat.id)
+            raise
         self._audience.opened(actor.account, actor.page, chat.id)
         return chat.id
 

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 
 from backends.scripted import Script
 from tests.e2e.site import Site
-from webui.accounts import SESSION_COOKIE, Account
+from webui.accounts import OWNER, SESSION_COOKIE, Account
 from webui.chats import Actor
 from webui.credentials import Passwords
 from webui.levers import Levers
@@ -148,7 +148,7 @@ class Visitor:
 
     @property
     def account(self) -> Account:
-        account = self.town.services.accounts.account_of(self.token)
+        account = self.town.services.accounts.account_of(self.token) if self.token else OWNER
         assert account is not None
         return account
 
@@ -170,11 +170,11 @@ class Visitor:
         return self.ask("/gradio_api/run/predict", "POST", kind, json.dumps(body).encode())
 
     @contextlib.contextmanager
-    def live(self, page: str = "page") -> Iterator[Live]:
+    def live(self, page: str = "page", language: str = "en") -> Iterator[Live]:
         """Open the channel of a page."""
         own = f"127.0.0.1:{self.town.port}"
         with connect(
-            f"ws://{own}/live?page={page}&lang=en", origin=Origin(f"http://{own}"), additional_headers=self.cookie,
+            f"ws://{own}/live?page={page}&lang={language}", origin=Origin(f"http://{own}"), additional_headers=self.cookie,
             max_size=None, proxy=None,
         ) as socket:  # fmt: skip
             yield Live(socket)
