@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from backends.base import Backend
 from backends.errors import EngineFailed, SamovarError
+from backends.memory import give_back
 from webui.choice import ModelChoice
 from webui.errors import NoModel
 
@@ -193,9 +194,12 @@ class Loader:
                 return False
             before, self._state = self._state.backend, state
             self._condition.notify_all()
+        fresh = state.backend is not None and state.backend is not before
         if before is not None and before is not state.backend:
             before.close()
-        if state.backend is not None and before is not state.backend and state.loaded is not None:
+            del before
+            give_back()
+        if fresh and state.loaded is not None:
             self._before = state.loaded
             self._ready(state.loaded)
         self._changed(state)
