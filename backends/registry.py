@@ -40,8 +40,9 @@ _SCRIPTED = "scripted:"
 class BackendOptions:
     """How a model is opened; an engine takes of it what it knows.
 
-    `backend`: the engine's name, "" = chosen by the reference. `ctx`, `threads`, `gpu_layers`, `parallel`, `template`:
-    see `backends.llamacpp.options`; `dtype`, `device`, `trust_remote_code`: see `backends.transformers.options`.
+    `backend`: the engine's name, "" = chosen by the reference. `ctx`, `threads`, `gpu_layers`, `parallel`, `template`,
+    `park_mb`, `warm_mb`, `warm`, `shift`, `draft`, `exact`: see `backends.llamacpp.options`; `dtype`, `device`,
+    `trust_remote_code`: see `backends.transformers.options`.
     `models`: the folder of downloads. `progress` gets the stage and its share from 0 to 1, from the opening thread;
     answering False gives the opening up. Memory is taken only after it was told of "loading".
     """
@@ -52,6 +53,12 @@ class BackendOptions:
     gpu_layers: int = -1
     parallel: int = 4
     template: str = ""
+    park_mb: int = 512
+    warm_mb: int = 0
+    warm: Path = Path("warm")
+    shift: bool = True
+    draft: int = 0
+    exact: bool = False
     dtype: str = "auto"
     device: str = "auto"
     trust_remote_code: bool = False

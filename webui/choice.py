@@ -81,6 +81,12 @@ class ModelChoice:
             trust_remote_code=whole.trust_remote_code,
             parallel=settings.parallel,
             template=settings.template,
+            park_mb=settings.park_mb,
+            warm_mb=settings.keep_warm,
+            warm=settings.warm_dir,
+            shift=not settings.no_shift,
+            draft=settings.draft,
+            exact=settings.exact,
             models=settings.models_dir,
         )
 

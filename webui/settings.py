@@ -110,6 +110,34 @@ class Settings:
         "Сколько ответов пишется одновременно.",
         least=1, most=256,
     )  # fmt: skip
+    park_mb: int = _option(
+        512, "int", "MB",
+        "Memory in megabytes for chats that give way to others and go on at once later; 0 keeps none.",
+        "Память в мегабайтах для чатов, которые уступают место другим и потом сразу продолжаются; 0 — не хранить.",
+        most=1_048_576,
+    )  # fmt: skip
+    keep_warm: int = _option(
+        0, "int", "MB",
+        "Megabytes on disk for chats that go on at once after a restart; 0 keeps none.",
+        "Мегабайты на диске для чатов, которые сразу продолжаются и после перезапуска; 0 — не хранить.",
+        most=1_048_576,
+    )  # fmt: skip
+    no_shift: bool = _option(
+        False, "switch", "",
+        "Read the rest of a long chat anew when its first messages leave the window, instead of moving it up.",
+        "Перечитывать остаток длинного чата, когда первые сообщения выходят из окна, а не сдвигать его.",
+    )  # fmt: skip
+    draft: int = _option(
+        0, "int", "TOKENS",
+        "Guess up to this many tokens ahead from what the chat holds: faster where replies quote; 0 guesses none.",
+        "Угадывать до стольких токенов вперёд по тексту чата: быстрее, когда ответы цитируют; 0 — не угадывать.",
+        most=32,
+    )  # fmt: skip
+    exact: bool = _option(
+        False, "switch", "",
+        "The same request gives the same text to the letter, whoever writes beside it; slower, and takes more memory.",
+        "Один и тот же запрос даёт один и тот же текст до буквы, кто бы ни писал рядом; медленнее и требует памяти.",
+    )  # fmt: skip
     no_browser: bool = _option(
         False, "switch", "", "Do not open the browser.", "Не открывать браузер."
     )  # fmt: skip
@@ -140,6 +168,11 @@ class Settings:
     def models_dir(self) -> Path:
         """Where downloaded models are kept."""
         return self.data_dir / "models"
+
+    @property
+    def warm_dir(self) -> Path:
+        """Where chats are kept that go on at once after a restart."""
+        return self.data_dir / "warm"
 
     @property
     def presets_dir(self) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import llama_cpp
+
 from backends.encoder import Encoder
 from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
 from backends.guiding.guide import Guides
@@ -18,6 +20,7 @@ from backends.llamacpp.options import CHUNK, LlamaCppOptions
 from backends.llamacpp.parking import MEGABYTE
 from backends.llamacpp.run import LlamaGeneration, Run
 from backends.llamacpp.sampler import Sampler
+from backends.llamacpp.shelf import Shelf
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
@@ -50,14 +53,19 @@ class LlamaCppBackend:
         except BaseException:
             model.close()
             raise
-        keeping = Keeping(
+        self._engine = Engine(context, vocabulary, options.parallel, self._keeping(context, options))
+
+    def _keeping(self, context: Context, options: LlamaCppOptions) -> Keeping:
+        build = f"{llama_cpp.__version__}{' exact' if options.exact else ''}"
+        shelf = Shelf(options.warm, self._info.fingerprint, build, options.warm_mb * MEGABYTE)
+        return Keeping(
             context,
             extra=options.sequences - options.parallel,
             budget=options.park_mb * MEGABYTE,
             shift=options.shift and not options.exact,
+            shelf=shelf if options.warm_mb else None,
             chunk=CHUNK if options.exact else 0,
         )
-        self._engine = Engine(context, vocabulary, options.parallel, keeping)
 
     @property
     def info(self) -> ModelInfo:

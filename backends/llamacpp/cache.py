@@ -5,6 +5,7 @@ Decisions are made in `reuse`, `sequences` keeps the books, `parking` what left 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from backends.llamacpp import reuse
 from backends.llamacpp.executor import Executor, Store
 from backends.llamacpp.parking import Lot, Memory, Parked
 from backends.llamacpp.sequences import Sequence, Sequences
+from backends.llamacpp.shelf import Shelf
+
+_LEAST_KEPT = 64
+"""A shorter sequence is read as fast as it is fetched from disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +26,15 @@ class Keeping:
 
     `extra` sequences there are beyond those that run: a new request then finds an empty one, and nothing need be
     copied first. `budget`: bytes of host memory for what is parked. `shift`: dialogues that outgrew the window move.
-    `chunk`: exact mode; prompts are read in chunks of so many tokens, and nothing else is reused.
+    `shelf`: where they are kept from one start to the next. `chunk`: exact mode; prompts are read in chunks of so many
+    tokens, and nothing else is reused.
     """
 
     store: Store | None = None
     extra: int = 0
     budget: int = 0
     shift: bool = False
+    shelf: Shelf | None = None
     chunk: int = 0
 
 
@@ -39,6 +46,9 @@ class Cache:
         shift = keeping.store is not None and keeping.shift and keeping.store.shiftable
         self._rules = rules = reuse.Rules(executor.cuttable, executor.cells if shift else 0, keeping.chunk)
         number = running + keeping.extra
+        self._shelf = keeping.shelf
+        if self._shelf is not None:
+            self._lot.all += self._shelf.load()
         self._sequences = Sequences(number, executor.cells, rules.chunk, executor.spare)
         self._coming: tuple[Sequence, int, Future[Memory]] | None = None
         self._settled = False  # nothing is left to park, until a sequence changes hands
@@ -136,8 +146,19 @@ class Cache:
             self._empty(slot)
 
     def close(self) -> None:
-        """Give the parked ones back; the executor is closed by its owner."""
+        """Give the parked ones back, after putting what there is on the shelf; the executor is closed by its owner."""
+        if self._shelf is not None:
+            self._shelf.save(self._keepable())
         self._lot.close()
+
+    def _keepable(self) -> Iterator[Parked]:
+        """Yield what another start may go on from, the sequence used last first."""
+        for slot in sorted(self._sequences.all, key=lambda each: -each.used):
+            if self._store is not None and len(slot.tokens) >= _LEAST_KEPT and not self._is_elsewhere(slot):
+                memory = Memory(self._store.measure(slot.id))
+                if self._store.save(slot.id, memory):
+                    yield Parked([*slot.tokens], slot.solid, memory)
+        yield from (each for each in reversed(self._lot.all) if len(each.tokens) >= _LEAST_KEPT)
 
     def _vacate(self, slot: Sequence) -> None:
         self._park(slot)
@@ -171,7 +192,7 @@ class Cache:
         """Bring a parked sequence into an empty one; where that does not succeed it is given up, and read anew."""
         if self._store is None or not self.make_room(len(parked.tokens)):
             return
-        if self._store.restore(slot.id, parked.memory):
+        if parked.memory.is_whole() and self._store.restore(slot.id, parked.memory):
             self._sequences.append(slot, parked.tokens)
             slot.solid = parked.solid
         else:

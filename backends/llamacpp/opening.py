@@ -18,6 +18,12 @@ def open_reference(reference: str, options: BackendOptions) -> LlamaCppBackend:
         gpu_layers=options.gpu_layers,
         parallel=options.parallel,
         template=options.template,
+        park_mb=options.park_mb,
+        warm_mb=options.warm_mb,
+        warm=options.warm,
+        shift=options.shift,
+        draft=options.draft,
+        exact=options.exact,
         progress=lambda share: options.progress("loading", share),
     )
     path = locate(reference, options.models, lambda share: options.progress("downloading", share))

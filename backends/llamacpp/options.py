@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -29,7 +30,8 @@ class LlamaCppOptions:
     `ctx`: tokens of the window, shared by all sequences; 0 = what the model was trained for, at most 8192.
     `threads`: 0 = the physical cores this process may use. `gpu_layers`: -1 = all that there are, 0 = none.
     `parallel`: how many requests are decoded at once. `template`: name of a chat template, "" = the model's own.
-    `park_mb`: megabytes of host memory for chats that gave way to others. `shift`: when the first turns leave a full
+    `park_mb`: megabytes of host memory for chats that gave way to others; `warm_mb`: of disk, in the folder `warm`, for
+    those that the next start may go on from. `shift`: when the first turns leave a full
     window, the rest is moved up instead of read again. `draft`: how many tokens are guessed ahead from what was there
     before, 0 = none. `exact`: the same request gives the same text, whatever runs beside it: every sequence has a
     window of its own and is computed by itself, nothing is moved and nothing guessed.
@@ -42,6 +44,8 @@ class LlamaCppOptions:
     parallel: int = 4
     template: str = ""
     park_mb: int = 512
+    warm_mb: int = 0
+    warm: Path = Path("warm")
     shift: bool = True
     draft: int = 0
     exact: bool = False
@@ -57,9 +61,9 @@ class LlamaCppOptions:
             raise InvalidParameter(name="gpu_layers", value=self.gpu_layers, allowed="-1 and more")
         if not 1 <= self.parallel <= MOST_SEQUENCES:
             raise InvalidParameter(name="parallel", value=self.parallel, allowed=f"1 … {MOST_SEQUENCES}")
-
-        if self.park_mb < 0:
-            raise InvalidParameter(name="park_mb", value=self.park_mb, allowed="0 and more")
+        for name, budget in (("park_mb", self.park_mb), ("warm_mb", self.warm_mb)):
+            if budget < 0:
+                raise InvalidParameter(name=name, value=budget, allowed="0 and more")
         if not 0 <= self.draft <= MOST_DRAFT:
             raise InvalidParameter(name="draft", value=self.draft, allowed=f"0 … {MOST_DRAFT}")
 

@@ -19,7 +19,7 @@ class Memory:
     """`size` bytes outside of Python's heap: they go back to the system as soon as nobody holds them."""
 
     def __init__(self, size: int, touch: bool = False) -> None:
-        self.size = size
+        self.size = self.cost = size
         self.bytes = mmap.mmap(-1, max(1, size))
         if touch:  # the call lets other threads run while the system looks for the pages
             ctypes.memset(self.pointer, 0, size)
@@ -28,6 +28,10 @@ class Memory:
     def pointer(self) -> ctypes.Array[ctypes.c_uint8]:
         """The bytes as the library takes them; the memory lives at least as long."""
         return (ctypes.c_uint8 * self.size).from_buffer(self.bytes)
+
+    def is_whole(self) -> bool:
+        """Whether the bytes are those that were saved."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +53,8 @@ class Lot:
 
     @property
     def size(self) -> int:
-        """The bytes that are taken."""
-        return sum(parked.memory.size for parked in self.all)
+        """The bytes of memory that are taken."""
+        return sum(parked.memory.cost for parked in self.all)
 
     def prepare(self, size: int) -> Future[Memory]:
         """Begin to take memory, in another thread."""
@@ -62,7 +66,7 @@ class Lot:
         """Keep a state; the oldest ones go where the budget is exceeded."""
         self.all.append(parked)
         while self.size > self.budget:
-            del self.all[0]
+            del self.all[next(at for at, each in enumerate(self.all) if each.memory.cost)]
 
     def remove(self, parked: Parked) -> None:
         """Give a state up; one that is gone already is no error."""

@@ -141,12 +141,13 @@ class FakeExecutor:
 
     def restore(self, sequence: int, memory: Memory) -> bool:
         assert not self.held.get(sequence), "a state is restored into an empty sequence"
-        (size,) = struct.unpack_from("<Q", memory.bytes)
+        data = bytes(memory.pointer)
+        (size,) = struct.unpack_from("<Q", data)
         self.restored.append(sequence)
         if self.broken or len({cell for cells in self.held.values() for cell, _ in cells}) + size > self.cells:
             return False
         self._cell += size
-        tokens = struct.unpack_from(f"<{size}i", memory.bytes, 8)
+        tokens = struct.unpack_from(f"<{size}i", data, 8)
         self.held[sequence] = [(self._cell - at, token) for at, token in enumerate(tokens)]
         return True
 
