@@ -24,6 +24,7 @@ from webui.server import make_server
 from webui.services import open_services
 from webui.settings import Settings
 from webui.ui.feed import Feed
+from webui.ui.page import page_app  # noqa: F401  (Gradio is imported while tests are collected, not within one)
 from webui.ui.views import Views
 
 
