@@ -111,7 +111,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The name contains characters that cannot be seen.",
         "В имени есть символы, которых не видно.",
     ),
-    "bad_name_taken": ("This name is taken. Please pick another one.", "Это имя уже занято. Выберите другое."),
+    "bad_name_taken": (
+        "This name is taken, or looks just like one that is. Please pick another one.",
+        "Это имя уже занято или выглядит так же, как занятое. Выберите другое.",
+    ),
     "trouble": ("Something went wrong. Please try again.", "Что-то пошло не так. Попробуйте ещё раз."),
     "not_found": ("There is nothing here.", "Здесь ничего нет."),
     "storage_full": ("There is no room left on the disk.", "На диске не осталось места."),
