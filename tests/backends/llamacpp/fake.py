@@ -95,8 +95,8 @@ class FakeExecutor:
                 self._cell += 1
                 held.append((self._cell, token))
             index += len(part.tokens)
-            if part.logits:
-                self._logits[index] = next_token([token for _, token in held])
+            for back in range(part.logits):
+                self._logits[index - back] = next_token([token for _, token in held[: len(held) - back]])
         return Outcome.DONE
 
     def sample(self, sampler: Any, index: int) -> int:
@@ -167,10 +167,13 @@ class Asked:
     def __init__(
         self, engine: Engine, prompt: Sequence[int], limit: int = 20, user: str = "", *,
         length: int | None = None, error: Exception | None = None, stop: Sequence[str] = (), head: int = 0,
+        draft: int = 0,
     ) -> None:  # fmt: skip
         self.prompt, self.limit = list(prompt), limit
         self.sampler = FakeSampler(length, error)
-        self.run = Run(prompt, limit=limit, sampler=self.sampler, stream=TextStream(stop), user=user, head=head)
+        self.run = Run(
+            prompt, limit=limit, sampler=self.sampler, stream=TextStream(stop), user=user, head=head, draft=draft
+        )
         engine.submit(self.run)
         self.generation = LlamaGeneration(engine, self.run)
         self.seen: list[Event] = []

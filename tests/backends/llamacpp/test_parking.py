@@ -154,6 +154,23 @@ def test_where_cells_cannot_be_shared_a_beginning_is_copied(make: Make):
     assert (two.text, one.text) == (expected(two.prompt, 5), expected(one.prompt, 30))
 
 
+def test_in_exact_mode_everyone_is_computed_alone_and_in_the_same_pieces():
+    executor = FakeExecutor(cells=2000, shareable=False)
+    engine = Engine(executor, Words(), 3, Keeping(executor, budget=1 << 20, chunk=16))
+    executor.gate.clear()
+    asked = [Asked(engine, [*prompt(7, 40), *prompt(size, size)], 20, str(size)) for size in (3, 30, 50)]
+    executor.gate.set()
+    for each in asked:
+        each.finish()
+        assert each.text == expected(each.prompt, 20)
+    again = ask(engine, [*prompt(7, 40), 1, 2, 3])
+    engine.close()
+    assert again.done.usage.cached_tokens == 32
+    parts = [part for batch in executor.batches for part in batch]
+    assert len(parts) == len(executor.batches)
+    assert all(part.start % 16 == 0 and len(part.tokens) <= 16 for part in parts if len(part.tokens) > 1)
+
+
 class TestPastTheWindow:
     HEAD = prompt(3, 20)
     TURNS = tuple(prompt(seed, 100 + seed) for seed in (11, 12, 13, 14))

@@ -1,4 +1,4 @@
-from backends.llamacpp.scheduler import HEADROOM, Portion, Running, Waiting, fits, order, portions, to_pause
+from backends.llamacpp.scheduler import HEADROOM, Portion, Running, Waiting, chunks, fits, order, portions, to_pause
 
 
 def wait(index: int, user: str = "", tokens: int = 10, reply: int = 10, paused: bool = False) -> Waiting:
@@ -78,6 +78,20 @@ class TestPortions:
 
     def test_nothing_runs_nothing_goes(self):
         assert portions([], 512, 512, 64) == ()
+
+
+class TestChunks:
+    def test_a_prompt_is_read_in_equal_pieces_whoever_runs_beside_it(self):
+        assert chunks([run(1, held=0, unread=200)], 64) == (Portion(1, 64),)
+        assert chunks([run(1, held=192, unread=8)], 64) == (Portion(1, 8),)
+        assert chunks([run(1), run(2, held=0, unread=200)], 64) == (Portion(1, 1), Portion(2, 64))
+
+    def test_beside_writers_one_prompt_at_a_time_is_read_the_shortest_first(self):
+        running = [run(1, unread=200), run(2), run(3, unread=100)]
+        assert chunks(running, 64) == (Portion(2, 1), Portion(3, 64))
+
+    def test_alone_all_prompts_go_on(self):
+        assert chunks([run(1, unread=200), run(2, unread=100)], 64) == (Portion(2, 64), Portion(1, 64))
 
 
 def test_the_last_to_begin_gives_way_and_never_the_only_one():
