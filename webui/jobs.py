@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
-from backends.values import Done, Progress, Queued, ReasoningDelta, Request, Searching, Speaker, TextDelta
+from backends.values import Choice, Done, Progress, Queued, ReasoningDelta, Request, Searching, Speaker, TextDelta
 from webui.dialogue import Made, State
 from webui.errors import HistoryFailed
 
@@ -102,6 +102,7 @@ class Job:
     made: Made = field(default_factory=Made)
     status: Status = field(default_factory=Status)
     tokens: int = 0
+    choices: list[Choice] = field(default_factory=list)
     searching: Searching | None = None
     """What a beam search has so far: it may change, and is text all the same when the search breaks off."""
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -270,10 +271,9 @@ class Jobs:
             generation.cancel()
         for event in generation:
             match event:
-                case TextDelta(text, tokens):
-                    self._text(job, text, False, tokens)
-                case ReasoningDelta(text, tokens):
-                    self._text(job, text, True, tokens)
+                case TextDelta(text, tokens, choices) | ReasoningDelta(text, tokens, choices):
+                    job.choices += choices
+                    self._text(job, text, isinstance(event, ReasoningDelta), tokens)
                 case Searching():
                     self._move(job, Status("writing"))
                     if job._search(event):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webui.audience import Audience
 from webui.history.store import History
+from webui.history.values import Stretch
 from webui.jobs import Job, Outcome
 
 
@@ -33,7 +34,8 @@ class Keeper:
     def keep(self, job: Job, outcome: Outcome) -> None:
         """See `Watcher.keep`."""
         if job.message is not None:
-            self._history.finish(job.message, outcome.text, outcome.reasoning, outcome.state, outcome.made)
+            weighed = Stretch(len(job.base) + len(job.base_reasoning), tuple(job.choices))
+            self._history.finish(job.message, outcome.text, outcome.reasoning, outcome.state, outcome.made, weighed)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """See `Watcher.ended`."""

@@ -1,4 +1,4 @@
-"""What a person has set: the knobs, the words that a reply begins with, its shape, and the preset chosen last. Kept."""
+"""What a person has set: the knobs, how a reply begins, its shape, what is told of it, the preset chosen last. Kept."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.constraints import Constraint
-from backends.errors import SamovarError
+from backends.errors import InvalidParameter, SamovarError
 from backends.sampling import SamplingParams
+from backends.values import MAX_ALTERNATIVES
 from webui.history.store import History
 
+ALTERNATIVES = 5
+"""How many alternatives of each token are told unless a person wants it otherwise."""
 _SETTING = "levers"
 
 log = logging.getLogger(__name__)
@@ -19,12 +22,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """The knobs, "Start reply with", the name of the preset chosen last ("" for none), and the shape of replies."""
+    """The knobs, "Start reply with", the name of the preset chosen last ("" for none), and the shape of replies.
+
+    `alternatives` is how many of the tokens that were weighed are told of each token, as far as the engine can. Raises
+    `InvalidParameter`.
+    """
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
     start_with: str = ""
     preset: str = ""
     shape: Constraint | None = None
+    alternatives: int = ALTERNATIVES
+
+    def __post_init__(self) -> None:
+        """Check what no other value checks."""
+        number = self.alternatives
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_ALTERNATIVES:
+            raise InvalidParameter(name="alternatives", value=str(number)[:60], allowed=f"0 … {MAX_ALTERNATIVES}")
 
 
 def read_levers(history: History, account: int, default: Levers) -> Levers:
@@ -34,15 +48,21 @@ def read_levers(history: History, account: int, default: Levers) -> Levers:
         return default
     try:
         sampling = SamplingParams.from_mapping(kept.get("sampling", {}))
+        start, preset = str(kept.get("start_with", "")), str(kept.get("preset", ""))
+        return Levers(sampling, start, preset, _shape(kept, account), kept.get("alternatives", ALTERNATIVES))
     except SamovarError as error:
         log.warning("the levers of account %s are set back: %s", account, error)
         return default
-    return Levers(sampling, str(kept.get("start_with", "")), str(kept.get("preset", "")), _shape(kept, account))
 
 
 def save_levers(history: History, account: int, levers: Levers) -> None:
     """Keep an account's levers."""
-    kept = {"sampling": levers.sampling.difference(), "start_with": levers.start_with, "preset": levers.preset}
+    kept = {
+        "sampling": levers.sampling.difference(),
+        "start_with": levers.start_with,
+        "preset": levers.preset,
+        "alternatives": levers.alternatives,
+    }
     shape = {"shape": levers.shape.mapping()} if levers.shape is not None else {}
     history.set_setting(account, _SETTING, {**kept, **shape})
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from backends.base import Backend
 from backends.constraints import Constraint
 from backends.errors import UnsupportedParameter
-from backends.sampling import SamplingParams
 from backends.values import Request, Speaker
 from webui.audience import Audience
 from webui.chats import Actor, Chats, ids_of, last_of, node_of
@@ -77,8 +76,9 @@ class Replies:
             if (backend := self._loader.backend) is not None:
                 path = Dialogue(dialogue.nodes, node.parent).path
                 system = self._history.chat(actor.account, chat_id).system
-                self._request(backend, actor, system, path, "assistant", node.content, levers.sampling, levers.shape)
+                self._request(backend, actor, system, path, "assistant", node.content, levers)
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
+                copied = node.id
                 node = self._history.add_message(
                     actor.account,
                     chat_id,
@@ -89,6 +89,7 @@ class Replies:
                     state=node.state,
                     made=node.made,
                 )
+                self._history.copy_choices(copied, node.id)
             elif dialogue.tip != node.id:
                 self._history.set_tip(actor.account, chat_id, node.id)
             self._write(actor, chat_id, node, levers, dialogue, continues=node.state)
@@ -148,7 +149,8 @@ class Replies:
     def _impersonate(self, actor: Actor, chat_id: int | None, system: str, path: tuple[Node, ...], draft: str,
                      levers: Levers) -> None:  # fmt: skip
         job = Job(actor.account, actor.page, chat_id, "user", base=draft)
-        self._start(job, lambda backend: self._request(backend, actor, system, path, "user", draft, levers.sampling))
+        free = replace(levers, shape=None, alternatives=0)
+        self._start(job, lambda backend: self._request(backend, actor, system, path, "user", draft, free))
 
     def _new_system(self, actor: Actor) -> str:
         return str(self._history.setting(actor.account, SYSTEM_SETTING, ""))
@@ -178,7 +180,7 @@ class Replies:
                   continues)  # fmt: skip
         self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
         self._start(job, lambda backend: self._request(
-            backend, actor, system, path, "assistant", node.content, levers.sampling, levers.shape))  # fmt: skip
+            backend, actor, system, path, "assistant", node.content, levers))  # fmt: skip
         self._audience.chat_changed(actor.account, chat_id)
 
     def _start(self, job: Job, request: Callable[[Backend], Request]) -> None:
@@ -190,11 +192,11 @@ class Replies:
             raise ChatBusy
 
     def _request(self, backend: Backend, actor: Actor, system: str, path: tuple[Node, ...], speaker: Speaker,
-                 prefix: str, sampling: SamplingParams, shape: Constraint | None = None) -> Request:  # fmt: skip
-        fitted = self._prompts.fit(backend, system, path, speaker, prefix, sampling)
-        if shape is not None:
-            self._check_shape(backend, shape)
-        return Request(fitted.prompt, sampling, user=str(actor.account), constraint=shape)
+                 prefix: str, levers: Levers) -> Request:  # fmt: skip
+        fitted = self._prompts.fit(backend, system, path, speaker, prefix, levers.sampling)
+        self._check_shape(backend, levers.shape)
+        told = min(levers.alternatives, backend.capabilities.alternatives)
+        return Request(fitted.prompt, levers.sampling, str(actor.account), told, constraint=levers.shape)
 
 
 def title_of(text: str) -> str:

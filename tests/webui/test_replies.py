@@ -1,12 +1,13 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backends.errors import EngineFailed, PromptTooLong
+from backends.errors import EngineFailed, InvalidParameter, PromptTooLong
 from backends.sampling import SamplingParams
-from backends.scripted import Script
+from backends.scripted import Script, ScriptedBackend
 from backends.values import ChatPrompt, Message
 from tests.webui.house import ME, PLAIN, House, short
 from webui.chats import Actor
@@ -85,6 +86,48 @@ def test_regenerate_adds_a_version_with_a_new_seed(build: Build) -> None:
     assert house.texts(chat) == ["hi", "two"]
     assert len(dialogue.versions(dialogue.path[-1].id)) == 2
     assert [request.sampling.seed for request in house.backend.requests] == [7, -1]
+
+
+def pieces(house: House, message: int) -> list[tuple[int, bytes]]:
+    """Return the beginning of every stretch that was kept with a message, and the text of its tokens."""
+    kept = house.services.history.choices(1, message)
+    return [(each.start, b"".join(choice.drawn.piece for choice in each.choices)) for each in kept]
+
+
+def test_what_was_weighed_is_kept_with_the_reply(build: Build) -> None:
+    house = build(Script(replies=["Once upon", " a time", " and again"]))
+    chat = house.say("a tale")
+    reply = house.path(chat)[-1].id
+    assert pieces(house, reply) == [(0, b"Once upon")]
+    house.replies.continue_(ME, chat, PLAIN)
+    house.quiet()
+    assert pieces(house, reply) == [(0, b"Once upon"), (9, b" a time")]
+    house.say("more", chat)
+    house.replies.continue_(ME, chat, PLAIN, reply)
+    house.quiet()
+    copy = house.path(chat)[-1].id
+    assert copy != reply and len(pieces(house, reply)) == 2 and len(pieces(house, copy)) == 3
+    assert [request.alternatives for request in house.backend.requests] == [PLAIN.alternatives] * 4
+
+
+def test_nothing_is_kept_unasked_or_from_an_engine_that_does_not_tell(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = build()
+    quiet = house.say("hi", levers=Levers(alternatives=0))
+    monkeypatch.setattr(
+        ScriptedBackend, "capabilities", dataclasses.replace(house.backend.capabilities, alternatives=0)
+    )
+    silent = house.say("hi")
+    for chat in (quiet, silent):
+        assert pieces(house, house.path(chat)[-1].id) == []
+    assert [request.alternatives for request in house.backend.requests] == [0, 0]
+
+
+@pytest.mark.parametrize("number", [-1, 21, 2.5, True, "5"])
+def test_how_many_are_kept_has_its_limits(number: Any) -> None:
+    with pytest.raises(InvalidParameter):
+        Levers(alternatives=number)
 
 
 def test_continue_goes_on_in_the_same_message_from_its_last_character(build: Build) -> None:

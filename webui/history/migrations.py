@@ -15,6 +15,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -83,11 +84,25 @@ def _add_revisions(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE tree ADD COLUMN revision INTEGER DEFAULT 0 NOT NULL")
 
 
+def _create_choices(connection: Connection) -> None:
+    tables = MetaData()
+    Table("message", tables, Column("id", Integer, primary_key=True))
+    Table(
+        "token_choices",
+        tables,
+        Column("message_id", Integer, ForeignKey("message.id"), primary_key=True),
+        Column("part", Integer, primary_key=True),
+        Column("start", Integer, nullable=False),
+        Column("packed", LargeBinary, nullable=False),
+    ).create(connection)
+
+
 MIGRATIONS = (
     Migration(1, "the tables, and account 1, the owner", _create_tables),
     Migration(2, "a full-text index, on SQLite", _index_text),
     Migration(3, "the keys of the API", _create_api_keys),
     Migration(4, "the revision of a tree", _add_revisions),
+    Migration(5, "what was weighed at each token", _create_choices),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from backends.values import Role
 from webui.dialogue import Dialogue, Made, Node, State
 from webui.errors import BadName
-from webui.history import chats, counts, messages, settings
+from webui.history import chats, choices, counts, messages, settings
 from webui.history.connection import Database
 from webui.history.keys import Keys
 from webui.history.made import read_made, write_made
@@ -24,7 +24,7 @@ from webui.history.people import People
 from webui.history.search import search
 from webui.history.text import clean_title, storable
 from webui.history.trees import Trees
-from webui.history.values import Chat, Hit
+from webui.history.values import Chat, Hit, Stretch
 
 __all__ = ["Chat", "History", "Hit"]
 
@@ -157,14 +157,27 @@ class History:
             change = self._trees.changed(connection, message)
         self._trees.apply(change)
 
-    def finish(self, message: int, text: str, reasoning: str, state: State, made: Made | None) -> None:
-        """Keep a message as it ended."""
+    def finish(self, message: int, text: str, reasoning: str, state: State, made: Made | None,
+               weighed: Stretch | None = None) -> None:  # fmt: skip
+        """Keep a message as it ended, and what was weighed for the tokens that came to it."""
         content, reasoning, kept = storable(text), storable(reasoning), write_made(made)
         with self._database.write() as connection:
             messages.change(connection, message, content=content, reasoning=reasoning, state=state, made=kept)
             counts.forget(connection, message)
+            if weighed is not None:
+                choices.add(connection, message, weighed)
             change = self._trees.changed(connection, message)
         self._trees.apply(change)
+
+    def choices(self, account: int, message: int) -> tuple[Stretch, ...]:
+        """Return what was weighed at the tokens of a message, as far as it was asked for."""
+        with self._database.read() as connection:
+            return choices.read(connection, account, message)
+
+    def copy_choices(self, source: int, target: int) -> None:
+        """Give a message that is a copy of another what was weighed there."""
+        with self._database.write() as connection:
+            choices.copy(connection, source, target)
 
     def mark_cut(self) -> None:
         """Mark what a server that was killed left unfinished; to be called before anything is written."""

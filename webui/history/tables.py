@@ -6,7 +6,7 @@ them. Times are in seconds since the epoch.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, Text, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Text, text
 from sqlmodel import Field, SQLModel
 
 WRITING = "state = 'writing'"
@@ -122,6 +122,16 @@ class TokenCountRow(Row, table=True):
     tokens: int
 
 
+class TokenChoicesRow(Row, table=True):
+    """What was weighed for a stretch of a message's tokens; `part` counts from 0 (see `choices.pack`)."""
+
+    __tablename__ = "token_choices"
+    message_id: int = Field(foreign_key="message.id", primary_key=True)
+    part: int = Field(primary_key=True)
+    start: int
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class SettingRow(Row, table=True):
     """A setting of one account; `value` is JSON."""
 
@@ -140,4 +150,5 @@ TREE = METADATA.tables["tree"]
 MESSAGE = METADATA.tables["message"]
 CHAT = METADATA.tables["chat"]
 TOKEN_COUNT = METADATA.tables["token_count"]
+TOKEN_CHOICES = METADATA.tables["token_choices"]
 SETTING = METADATA.tables["setting"]

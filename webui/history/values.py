@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backends.values import Choice
+
 
 @dataclass(frozen=True, slots=True)
 class Chat:
@@ -32,6 +34,19 @@ class Hit:
     title: str
     message: int | None
     snippet: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was weighed for tokens in a row, in the order in which they were drawn.
+
+    `start` is how many characters the thinking and the text of the message had together when the first one came. A
+    reply that was continued has several stretches; one that begins with given words, or was written while nobody
+    asked, has characters that belong to none.
+    """
+
+    start: int
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)

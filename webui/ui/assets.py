@@ -18,6 +18,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from backends.sampling import SAMPLER_STEPS, Group, Knob, SamplingParams, knobs
+from backends.values import MAX_ALTERNATIVES
+from webui.levers import ALTERNATIVES
 from webui.surroundings import Language
 from webui.ui import i18n
 
@@ -92,8 +94,19 @@ def table(language: Language) -> Mapping[str, Any]:
         "words": dict(i18n.table(language)),
         "groups": [{"name": name, "label": i18n.group(name, language)} for name in get_args(Group)],
         "knobs": [_knob(name, knob, language) for name, knob in knobs().items()],
+        "alternatives": _alternatives(language),
         "steps": list(SAMPLER_STEPS),
     }
+
+
+def _alternatives(language: Language) -> Mapping[str, Any]:
+    """Return the lever that is no knob of the draw: how many alternatives are told of each token."""
+    words = i18n.table(language)
+    return {
+        "name": "alternatives", "kind": "int", "group": "expert", "neutral": ALTERNATIVES, "minimum": 0,
+        "maximum": MAX_ALTERNATIVES, "top": MAX_ALTERNATIVES, "step": 1, "choices": [],
+        "label": words["levers.alternatives"], "help": words["levers.alternatives.help"],
+    }  # fmt: skip
 
 
 def _knob(name: str, knob: Knob, language: Language) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from webui.accounts import Account
 from webui.chats import Actor
 from webui.choice import ModelChoice
 from webui.errors import OwnerOnly
-from webui.levers import Levers, save_levers
+from webui.levers import ALTERNATIVES, Levers, save_levers
 from webui.live import account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services
@@ -74,6 +74,7 @@ class Asked:
             str(value.get("start_with", "")),
             str(value.get("preset", "")),
             Constraint.from_mapping(shape) if isinstance(shape, Mapping) else None,
+            value.get("alternatives", ALTERNATIVES),
         )
 
 

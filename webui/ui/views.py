@@ -119,6 +119,7 @@ def levers(value: Levers, origin: str = "") -> dict[str, Any]:
         "start_with": value.start_with,
         "preset": value.preset,
         "shape": value.shape.mapping() if value.shape is not None else None,
+        "alternatives": value.alternatives,
         "origin": origin,
     }
 

@@ -43,6 +43,7 @@ REFUSED: dict[str, Ask] = {
     "hide": lambda history, me, their: history.hide(me, their.message),
     "branch": lambda history, me, their: history.branch(me, their.chat, their.message, "mine"),
     "shared_tip": lambda history, me, their: history.shared_tip(me, their.chat, their.message),
+    "choices": lambda history, me, their: history.choices(me, their.message),
 }
 EMPTY: dict[str, Ask] = {
     "chats": lambda history, me, their: history.chats(me),
@@ -108,6 +109,6 @@ def test_every_method_that_is_told_who_asks_is_tried() -> None:
     }
     assert told == {*REFUSED, *EMPTY, *OWN}
     untold = {name for name, _ in inspect.getmembers(History, inspect.isfunction) if not name.startswith("_")} - told
-    assert untold == {"begin_draft", "save_draft", "finish", "mark_cut", "counts", "save_counts", "close"}, (
-        "the jobs' own, which were told when they were started"
-    )
+    assert untold == {
+        "begin_draft", "save_draft", "finish", "copy_choices", "mark_cut", "counts", "save_counts", "close",
+    }, "the jobs' own, which were told when they were started"  # fmt: skip

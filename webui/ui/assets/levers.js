@@ -54,6 +54,7 @@ export class Levers {
     const count = h("span", { class: "count", hidden: true });
     const made = knobs.map((knob) => new Knob(this.app, knob, () => { this.moving?.add(knob.name); this.changed(); }));
     for (const knob of made) this.knobs.set(knob.knob.name, knob);
+    if (name === this.app.table.alternatives.group) made.push(this.alternatives = new Knob(this.app, this.app.table.alternatives, () => this.changed()));
     const open = (localStorage.getItem(OPEN_KEY) ?? "basic").split(" ");
     const element = h("details", { class: "group", "data-group": name, open: open.includes(name) }, h("summary", {}, label, count), made.map((knob) => knob.element));
     element.addEventListener("toggle", () => this.remember());
@@ -70,10 +71,10 @@ export class Levers {
   }
 
   value() {
-    return { sampling: this.sampling(), start_with: this.start.value, preset: this.chosen, shape: this.shape.value };
+    return { sampling: this.sampling(), start_with: this.start.value, preset: this.chosen, shape: this.shape.value, alternatives: this.alternatives.value };
   }
 
-  take({ sampling, start_with, preset, shape }) {
+  take({ sampling, start_with, preset, shape, alternatives }) {
     // What was moved here a moment ago is later than what comes, and is on its way.
     if (this.save.due() && this.moving === null) return;
     this.save.cancel();
@@ -85,6 +86,7 @@ export class Levers {
     if (document.activeElement !== this.start) this.start.value = start_with;
     grow(this.start);
     this.shape.value = shape;
+    this.alternatives.value = alternatives;
     this.chosen = preset;
     this.drawCounts();
   }
@@ -121,6 +123,7 @@ export class Levers {
       const off = knobs !== null && !knobs.includes(at);
       knob.refuse(off ? reasons[at] ?? this.app.t("levers.unsupported", { name }) : null);
     }
+    this.alternatives.refuse(reasons.alternatives ?? null);
   }
 
   showSystem(text) {

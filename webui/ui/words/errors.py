@@ -90,6 +90,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "Этот движок не может писать за вас: он не показывает свой шаблон диалога. Если вы знаете, какой он, "
         "назовите его: --template ИМЯ.",
     ),
+    "unsupported_feature.alternatives": (
+        "This engine does not tell what it weighed at each word.",
+        "Этот движок не сообщает, из чего он выбирал каждое слово.",
+    ),
     "unsupported_feature.detokenize": (
         "This engine does not tell which text its tokens stand for.",
         "Этот движок не сообщает, какой текст стоит за его токенами.",

@@ -35,7 +35,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "dry_allowed_length": ("DRY free length", "Свободная длина DRY"),
     "dry_last_n": ("DRY window", "Память DRY"),
     "dry_breakers": ("DRY breakers", "Разделители DRY"),
-    "no_repeat_ngram_size": ("No repeated n-grams", "Запрет повтора n-грамм"),
+    "no_repeat_ngram_size": ("No repeated n-grams", "Запрет повторных цепочек"),
     "num_beams": ("Number of beams", "Число лучей"),
     "length_penalty": ("Length penalty", "Поправка на длину"),
     "early_stopping": ("When the search stops", "Когда остановить поиск"),
@@ -154,8 +154,8 @@ HELP: Mapping[str, tuple[str, str]] = {
         "формы. Обычно их не трогают.",
     ),
     "no_repeat_ngram_size": (
-        "No sequence of so many tokens may come twice, your messages included. 3 or 4 ends every loop, and soon forbids "
-        "names and phrases that are needed; 0 is off and usual.",
+        "No sequence of so many tokens may come twice, your messages included. 3 or 4 ends every loop, and soon "
+        "forbids names and phrases that are needed; 0 is off and usual.",
         "Ни одна цепочка из стольких токенов не повторится, считая и ваши сообщения. При 3–4 зацикливание исчезает, "
         "но вскоре под запретом оказываются и нужные имена и обороты; обычно 0 — выключено.",
     ),

@@ -117,6 +117,13 @@ PANEL: Mapping[str, tuple[str, str]] = {
         "Каждый новый ответ начнётся с этих слов, а модель продолжит.",
     ),
     "levers.start_with.placeholder": ("Of course! Here is", "Конечно! Вот"),
+    "levers.alternatives": ("Alternatives kept", "Сколько вариантов хранить"),
+    "levers.alternatives.help": (
+        "How many words that could have stood in its place are kept with each word of a reply, with their "
+        "probabilities. They are not part of the reply, and cost a few hundredths of the speed; 0 keeps none.",
+        "Сколько слов, которые могли бы стоять на этом месте, хранится с каждым словом ответа вместе с вероятностями. "
+        "На сам ответ они не влияют, а скорость снижают на несколько сотых; 0 — не хранить.",
+    ),
     "levers.moved": (
         "{count} {count:lever is|levers are} not in neutral",
         "{count} {count:рычаг|рычага|рычагов} не в нейтрали",
