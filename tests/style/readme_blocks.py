@@ -1,4 +1,4 @@
-"""Writes the parts of the README that the code knows best: the flags, the levers, the tree of files.
+"""Writes the parts of the README that the code knows best: flags, levers, what each engine can do, the tree of files.
 
 `python -m tests.style.readme_blocks` rewrites them in place; a test fails while they differ from the code.
 """
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
+from backends.constraints import SHAPES
+from backends.remote import engines as kinds
 from backends.sampling import Group, Knob, SamplingParams, knobs
 from tests.style.source import ROOT, product_files, tree_of
 from webui.flags import Option, flag
@@ -22,6 +24,12 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- begin: (\w+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _COMMENT = re.compile(r"^(?://|/\*) (.+?)(?: \*/)?$", re.MULTILINE)
 _LONG = 1e6
+LOCAL = ("llama.cpp", "transformers")
+"""The engines that have everything; `tests/backends/test_local_engines.py` sees to it."""
+REMOTE = (
+    kinds.VLLM_ENGINE, kinds.SGLANG_SEEDED_ENGINE, kinds.LLAMA_SERVER_ENGINE, kinds.OLLAMA_ENGINE,
+    kinds.LM_STUDIO_ENGINE, kinds.SAMOVAR_ENGINE, kinds.OPENAI_ENGINE,
+)  # fmt: skip
 
 
 def flags() -> str:
@@ -52,12 +60,27 @@ def levers() -> str:
     return "\n\n".join(parts)
 
 
+def engines() -> str:
+    """Return the table of what each engine can do: its levers and the shapes that it keeps a reply to."""
+    columns = {name: (frozenset(knobs()), frozenset(SHAPES)) for name in LOCAL}
+    columns |= {kind.name: (kind.knobs, frozenset(kind.shaping.told)) for kind in REMOTE}
+    rows = [
+        (f"`{name}`", *(_mark(name in levers) for levers, _ in columns.values()))
+        for name in knobs()
+    ]  # fmt: skip
+    rows += [
+        (f"shape: {shape}", *(_mark(shape in shapes) for _, shapes in columns.values()))
+        for shape in SHAPES
+    ]  # fmt: skip
+    return _table(("", *columns), rows)
+
+
 def tree() -> str:
     """Return the files of the product as a nested list, each with the first line that it says of itself."""
     return "\n".join(_branch(ROOT, sorted(product_files(".py", ".js", ".css"))))
 
 
-BLOCKS: Mapping[str, Callable[[], str]] = {"flags": flags, "levers": levers, "tree": tree}
+BLOCKS: Mapping[str, Callable[[], str]] = {"flags": flags, "levers": levers, "engines": engines, "tree": tree}
 
 
 def filled(text: str) -> str:
@@ -87,6 +110,10 @@ def _branch(folder: Path, files: list[Path], depth: int = 0) -> Iterator[str]:
         says = phrase(start) if (start := folder / inner / "__init__.py").exists() else ""
         yield f"{margin}- **`{inner}/`**" + (f": {_escaped(says)}" if says else "")
         yield from _branch(folder / inner, below, depth + 1)
+
+
+def _mark(able: bool) -> str:
+    return "✓" if able else "–"
 
 
 def _usage(name: str, option: Option) -> str:
