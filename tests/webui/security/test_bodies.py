@@ -3,13 +3,18 @@
 import http.client
 import json
 import socket
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.webui.security.town import LEVERS, NAVIGATION, PASSWORD, Town, Visitor
+from webui.accounts import Accounts
+from webui.attempts import Attempts
 from webui.headers import FIXED, script_hashes
+from webui.network import lan_addresses
 from webui.security import MAX_BODY
 
 MEGABYTE = 1024**2
@@ -142,6 +147,35 @@ def test_the_headers_of_proxies_change_no_address(home: Town, town: Town) -> Non
         assert answer.status == 200 and "evil" not in answer.text and "666" not in answer.headers.as_string()
     page = town.ask("/people/invite", "POST", {**PROXY, **town.owner().cookie}).text
     assert "/join/" in page and "evil" not in page
+
+
+def test_a_neighbour_cannot_say_who_they_are(town: Town) -> None:
+    """From this machine a proxy may speak; from the network nobody is believed."""
+    address = next(iter(lan_addresses()), None)
+    if address is None:
+        pytest.skip("this machine is on no network")
+    told = []
+    for each in range(12):
+        more = {"x-forwarded-for": f"192.0.2.{each}", "x-forwarded-proto": "https", "content-length": "17"}
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        told.append(
+            town.ask("/sign-in", "POST", {**kind, **more}, f"name=n{each:02}&password=".encode(), at=address).status
+        )
+    assert told == [400] * 10 + [429] * 2
+    town.services.accounts._attempts = Attempts(time.monotonic)
+    form = urlencode({"name": "Anna", "password": PASSWORD}).encode()
+    answer = town.ask("/sign-in", "POST", {**kind, "x-forwarded-proto": "https"}, form, at=address)
+    assert answer.status == 303 and "secure" not in answer.headers["set-cookie"].lower()
+
+
+def test_a_fault_of_ours_tells_nothing_of_its_inside(home: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise KeyError("the inside")
+
+    monkeypatch.setattr(Accounts, "everyone", broken)
+    answer = home.ask("/people", headers=NAVIGATION)
+    assert answer.status == 500 and "inside" not in answer.text and "Traceback" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 FILES = (

@@ -215,3 +215,17 @@ def test_what_is_on_the_disk_is_the_owner_s_business(page: Live, asked: Mapping[
     page.send(search="the end")
     page.until("found", text="the end")
     assert all(patch["kind"] not in ("models", "card") for patch in page.heard)
+
+
+def test_programs_get_nothing_of_anybody_s_chats(town: Town, anna: Visitor, boris: Visitor, theirs: Theirs) -> None:
+    key = {"authorization": f"Bearer {town.services.keys.make(boris.account.id)}"}
+    before = everything(town, anna, theirs)
+    seen = [town.ask(path, headers=key).text for path in ("/metrics", "/v1/models", "/v1/models/scripted")]
+    asked = json.dumps({"messages": [{"role": "user", "content": "what was said?"}], "user": "1"}).encode()
+    for chat in ("chat", "chat_id", "conversation"):
+        body = json.dumps({"messages": [{"role": "user", "content": "x"}], chat: theirs.chat}).encode()
+        seen.append(town.ask("/v1/chat/completions", "POST", key, body).text)
+    seen.append(town.ask("/v1/chat/completions", "POST", key, asked).text)
+    assert "what was said?" in seen[-1] and SECRET not in "".join(seen)
+    assert town.site.backend.requests[-1].user == str(boris.account.id), "who asks is said by the key alone"
+    assert everything(town, anna, theirs) == before

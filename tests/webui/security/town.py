@@ -174,8 +174,8 @@ class Visitor:
         """Open the channel of a page."""
         own = f"127.0.0.1:{self.town.port}"
         with connect(
-            f"ws://{own}/live?page={page}&lang={language}", origin=Origin(f"http://{own}"), additional_headers=self.cookie,
-            max_size=None, proxy=None,
+            f"ws://{own}/live?page={page}&lang={language}", origin=Origin(f"http://{own}"),
+            additional_headers=self.cookie, max_size=None, proxy=None,
         ) as socket:  # fmt: skip
             yield Live(socket)
 
