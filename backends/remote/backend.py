@@ -78,7 +78,7 @@ class RemoteBackend:
         if request.constraint is not None and place.ready.route == "text" and place.ready.thinking:
             # The engine would not wait for the end of the thinking, which has no shape.
             raise UnsupportedFeature(name=SHAPED_THINKING, engine=self._first.kind.name)
-        asked = Asked(request.prompt, params, needs.met_by, request.constraint)
+        asked = Asked(request.prompt, params, needs.met_by, request.constraint, request.alternatives)
         return RemoteGeneration(self._loop, self._pool, self._limits, asked, place)
 
     def encode(self, prompt: Prompt) -> Encoded:

@@ -25,11 +25,11 @@ from backends.remote.spelling import (
 )
 from backends.remote.wires import Wire
 from backends.sampling import knobs
-from backends.values import Capabilities, ModelInfo
+from backends.values import MAX_ALTERNATIVES, Capabilities, ModelInfo
 
 ALWAYS = frozenset(("max_tokens", "stop"))
 """Knobs that every engine has: the one is sent, the other we see to ourselves."""
-CONTINUE, IMPERSONATE = "continue", "impersonate"
+CONTINUE, IMPERSONATE, ALTERNATIVES = "continue", "impersonate", "alternatives"
 """What may be missing beside knobs (see `Capabilities.reasons`)."""
 CONTINUE_SHAPED, SHAPED_THINKING = "continue_shaped", "shaped_thinking"
 """What may be missing beside a shape: going on within it, and beginning it where the thinking ends."""
@@ -41,7 +41,8 @@ class Kind:
 
     `takes_tokens`: a plain prompt may be sent as tokens. `prefill`: the fields with which it goes on with a last
     message of the assistant's, None if it does not. `seeds`: it may be sent a seed unasked, and obeys it. `shaping` is
-    how it is told the shape of a reply.
+    how it is told the shape of a reply. `alternatives` is how many it tells of each token; those of which that is
+    not known are not asked, as some would refuse the whole request.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Kind:
     prefill: Mapping[str, Any] | None = None
     seeds: bool = True
     shaping: Shaping = shaping.NONE
+    alternatives: int = 0
 
     @property
     def knobs(self) -> frozenset[str]:
@@ -59,6 +61,8 @@ class Kind:
         return ALWAYS | frozenset(self.spelling)
 
 
+_OPENAI_ALTERNATIVES = 5
+"""What /v1/completions allows there; of a chat there are up to 20."""
 _CONTINUE: Mapping[str, Any] = {"continue_final_message": True}
 
 VLLM_ENGINE = Kind(
@@ -69,21 +73,39 @@ VLLM_ENGINE = Kind(
     True,
     {**_CONTINUE, "add_generation_prompt": False},
     shaping=shaping.VLLM,
+    alternatives=MAX_ALTERNATIVES,
 )
 SGLANG_ENGINE = Kind(
-    "SGLang", SGLANG, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE, seeds=False, shaping=shaping.SGLANG
+    "SGLang",
+    SGLANG,
+    wires.CHAT_COUNTED,
+    wires.TEXT_COUNTED,
+    True,
+    _CONTINUE,
+    seeds=False,
+    shaping=shaping.SGLANG,
+    alternatives=MAX_ALTERNATIVES,
 )
-SGLANG_SEEDED_ENGINE = Kind(
-    "SGLang", SGLANG_SEEDED, wires.CHAT_COUNTED, wires.TEXT_COUNTED, True, _CONTINUE, shaping=shaping.SGLANG
-)
+SGLANG_SEEDED_ENGINE = replace(SGLANG_ENGINE, spelling=SGLANG_SEEDED, seeds=True)
 LLAMA_SERVER_ENGINE = Kind(
-    "llama-server", LLAMA_SERVER, wires.CHAT, wires.LLAMA_SERVER, True, {}, shaping=shaping.LLAMA_SERVER
+    "llama-server",
+    LLAMA_SERVER,
+    wires.CHAT,
+    wires.LLAMA_SERVER,
+    True,
+    {},
+    shaping=shaping.LLAMA_SERVER,
+    alternatives=MAX_ALTERNATIVES,
 )
 VLLM_BEFORE_ENGINE = replace(VLLM_ENGINE, shaping=shaping.VLLM_BEFORE)
-OLLAMA_ENGINE = Kind("Ollama", OLLAMA, wires.OLLAMA_CHAT, wires.OLLAMA_TEXT, shaping=shaping.OLLAMA)
+OLLAMA_ENGINE = Kind(
+    "Ollama", OLLAMA, wires.OLLAMA_CHAT, wires.OLLAMA_TEXT, shaping=shaping.OLLAMA, alternatives=MAX_ALTERNATIVES
+)
 LM_STUDIO_ENGINE = Kind("LM Studio", LM_STUDIO, shaping=shaping.LM_STUDIO)
-SAMOVAR_ENGINE = Kind("Samovar", SAMOVAR, prefill={}, shaping=shaping.SAMOVAR)
-OPENAI_ENGINE = Kind("OpenAI", OPENAI, wires.CHAT_OPENAI, seeds=False, shaping=shaping.OPENAI)
+SAMOVAR_ENGINE = Kind("Samovar", SAMOVAR, prefill={}, shaping=shaping.SAMOVAR, alternatives=MAX_ALTERNATIVES)
+OPENAI_ENGINE = Kind(
+    "OpenAI", OPENAI, wires.CHAT_OPENAI, seeds=False, shaping=shaping.OPENAI, alternatives=_OPENAI_ALTERNATIVES
+)
 OTHER_ENGINE = Kind("OpenAI-compatible", OPENAI, seeds=False)
 
 
@@ -133,5 +155,7 @@ def capabilities(engines: Sequence[Engine]) -> Capabilities:
     reasons |= {name: UnsupportedFeature().code for name, can in able.items() if not can}
     shapes = frozenset.intersection(*(frozenset(engine.kind.shaping.told) for engine in engines))
     reasons |= {f"constraint.{shape}": UnsupportedParameter().code for shape in SHAPES if shape not in shapes}
+    told = min(engine.kind.alternatives for engine in engines)
+    reasons |= {ALTERNATIVES: UnsupportedFeature().code} if not told else {}
     exact = all(engine.exact for engine in engines)
-    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], exact, reasons=reasons, constraints=shapes)
+    return Capabilities(named, able[CONTINUE], able[IMPERSONATE], exact, told, reasons, shapes)

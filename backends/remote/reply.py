@@ -8,7 +8,18 @@ from collections.abc import Callable, Sequence
 from backends.remote.prompts import Ready
 from backends.remote.wires import Chunk
 from backends.textstream import Piece, TextStream
-from backends.values import Done, Event, FinishReason, Progress, Queued, ReasoningDelta, TextDelta, Timings, Usage
+from backends.values import (
+    Choice,
+    Done,
+    Event,
+    FinishReason,
+    Progress,
+    Queued,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    Usage,
+)
 
 
 class Reply:
@@ -25,6 +36,7 @@ class Reply:
         self._apart = False
         self._prompt, self._cached, self._read = len(ready.encoded.tokens), 0, -1
         self._written = self._unreported = 0
+        self._choices: list[Choice] = []
         self._began = self._sent = time.monotonic()
         self._first = 0.0
 
@@ -51,6 +63,7 @@ class Reply:
             new = 1 if chunk.text or chunk.reasoning else 0
         self._written += new
         self._unreported += new
+        self._choices += chunk.choices
         if new or chunk.text or chunk.reasoning:
             self._begin()
         if chunk.reasoning:
@@ -62,7 +75,7 @@ class Reply:
         """Return the last event, after telling what was held back."""
         self._report(self._stream.flush())
         if self._unreported:
-            self._tell(TextDelta("", self._take_unreported()))
+            self._tell(TextDelta("", *self._take_unreported()))
         now = time.monotonic()
         first = self._first or now
         usage = Usage(self._prompt, min(self._cached, self._prompt), self._written)
@@ -89,13 +102,15 @@ class Reply:
             self._apart = True
             self._report(self._stream.flush())
             self._stream = TextStream(self._stops)
-        self._tell(ReasoningDelta(text, self._take_unreported()))
+        self._tell(ReasoningDelta(text, *self._take_unreported()))
 
     def _report(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
             kind = ReasoningDelta if piece.reasoning else TextDelta
-            self._tell(kind(piece.text, self._take_unreported()))
+            self._tell(kind(piece.text, *self._take_unreported()))
 
-    def _take_unreported(self) -> int:
-        taken, self._unreported = self._unreported, 0
+    def _take_unreported(self) -> tuple[int, tuple[Choice, ...]]:
+        taken = self._unreported, tuple(self._choices)
+        self._unreported = 0
+        self._choices.clear()
         return taken

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.remote.frames import Json, Kind
-from backends.values import FinishReason
+from backends.remote.probabilities import from_columns, from_entries
+from backends.values import Choice, FinishReason
 
 _ENDS: Mapping[str, FinishReason] = {"length": "length", "limit": "length", "max_tokens": "length"}
 _BROKEN_OFF = frozenset(("abort", "error"))
@@ -17,7 +18,8 @@ _BROKEN_OFF = frozenset(("abort", "error"))
 class Chunk:
     """What one object of a stream says. Counts are in tokens, since the beginning; None where it says nothing.
 
-    `read` are the tokens of the prompt that are read so far. `broken`: the engine gave the reply up.
+    `read` are the tokens of the prompt that are read so far. `broken`: the engine gave the reply up. `choices` are
+    those of the chunk's tokens.
     """
 
     text: str = ""
@@ -28,13 +30,15 @@ class Chunk:
     written: int | None = None
     finish: FinishReason | None = None
     broken: bool = False
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """One endpoint. `limit` is its name for the most tokens, `options` where the knobs go ("" = beside the rest).
 
-    `fields` are sent with every request.
+    `fields` are sent with every request. `probabilities` returns the fields that ask for so many alternatives of each
+    token.
     """
 
     path: str
@@ -43,6 +47,7 @@ class Wire:
     kind: Kind = "events"
     options: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: Callable[[int], Mapping[str, Any]] = lambda number: {"logprobs": True, "top_logprobs": number}
 
     def body(self, content: Json, knobs: Mapping[str, Any], most: int) -> Json:
         """Return a request for at most `most` tokens, 0 = as many as the engine likes."""
@@ -64,6 +69,8 @@ def read_openai(frame: Json) -> Chunk:
     usage = _object(frame, "usage")
     details = _object(usage, "prompt_tokens_details")
     finish = choice.get("finish_reason")
+    told = _object(choice, "logprobs")
+    entries = from_entries(told.get("reasoning_content")) + from_entries(told.get("content"))
     return Chunk(
         text=_text(delta.get("content")) or _text(choice.get("text")),
         reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
@@ -72,6 +79,7 @@ def read_openai(frame: Json) -> Chunk:
         written=_count(usage.get("completion_tokens")),
         finish=_ENDS.get(finish, "stop") if isinstance(finish, str) else None,
         broken=finish in _BROKEN_OFF,
+        choices=entries or from_columns(told),
     )
 
 
@@ -86,6 +94,7 @@ def read_llama_server(frame: Json) -> Chunk:
         read=_count(progress.get("processed")),
         written=None if progress else _count(frame.get("tokens_predicted")),
         finish=_ENDS.get(frame.get("stop_type", ""), "stop") if frame.get("stop") is True else None,
+        choices=from_entries(frame.get("completion_probabilities")),
     )
 
 
@@ -99,6 +108,7 @@ def read_ollama(frame: Json) -> Chunk:
         prompt=_count(frame.get("prompt_eval_count")),
         written=_count(frame.get("eval_count")),
         finish=_ENDS.get(finish, "stop") if frame.get("done") is True else None,
+        choices=from_entries(frame.get("logprobs")),
     )
 
 
@@ -118,6 +128,10 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def _number(number: int) -> Mapping[str, Any]:
+    return {"logprobs": number}
+
+
 _USAGE: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
 _USAGE_ALWAYS: Mapping[str, Any] = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 _WHOLE_ONLY: Mapping[str, Any] = {"truncate": False, "shift": False}
@@ -126,10 +140,14 @@ _WHOLE_ONLY: Mapping[str, Any] = {"truncate": False, "shift": False}
 CHAT = Wire("/v1/chat/completions", "max_tokens", read_openai, fields=_USAGE)
 CHAT_COUNTED = Wire("/v1/chat/completions", "max_tokens", read_openai, fields=_USAGE_ALWAYS)
 CHAT_OPENAI = Wire("/v1/chat/completions", "max_completion_tokens", read_openai, fields=_USAGE)
-TEXT = Wire("/v1/completions", "max_tokens", read_openai, fields=_USAGE)
-TEXT_COUNTED = Wire("/v1/completions", "max_tokens", read_openai, fields=_USAGE_ALWAYS)
+TEXT = Wire("/v1/completions", "max_tokens", read_openai, fields=_USAGE, probabilities=_number)
+TEXT_COUNTED = Wire("/v1/completions", "max_tokens", read_openai, fields=_USAGE_ALWAYS, probabilities=_number)
 LLAMA_SERVER = Wire(
-    "/completion", "n_predict", read_llama_server, fields={"return_progress": True, "cache_prompt": True}
+    "/completion",
+    "n_predict",
+    read_llama_server,
+    fields={"return_progress": True, "cache_prompt": True},
+    probabilities=lambda number: {"n_probs": number},
 )
 OLLAMA_CHAT = Wire("/api/chat", "num_predict", read_ollama, "lines", "options", _WHOLE_ONLY)
 OLLAMA_TEXT = Wire("/api/generate", "num_predict", read_ollama, "lines", "options", {**_WHOLE_ONLY, "raw": True})

@@ -21,7 +21,7 @@ from backends.registry import BackendOptions, open_backend
 from backends.remote.client import Limits
 from backends.remote.opening import open_reference
 from backends.remote.tokenizers import byte_letters
-from backends.sampling import NEUTRAL, SamplingParams
+from backends.sampling import BEAM_KNOBS, NEUTRAL, SamplingParams
 from backends.values import ChatPrompt, Done, Message, ReasoningDelta, Request, TextDelta, TextPrompt
 from tests.backends.remote.fake import (
     DONE,
@@ -267,7 +267,8 @@ def test_llama_server(engine: FakeEngine, opened: Run) -> None:
     info = backend.info
     assert (info.name, info.window, info.trained_window) == ("Small-Model.Q4_1", 4096, 8192)
     assert (info.quantization, info.parameters) == ("Q4_1", 135)
-    assert set(backend.capabilities.reasons) == {"min_tokens", "constraint.regex"}
+    lacking = {"min_tokens", "no_repeat_ngram_size", *BEAM_KNOBS, "constraint.regex"}
+    assert set(backend.capabilities.reasons) == lacking
     assert backend.detokenize(backend.encode(ASK).tokens) == LAID_OUT
     told = list(backend.start(Request(ASK, SamplingParams(temperature=0.5, banned_tokens=(7,), max_tokens=20))))
     assert "".join(each.text for each in told if isinstance(each, TextDelta)) == "onward"

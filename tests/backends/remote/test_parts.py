@@ -22,7 +22,7 @@ from backends.remote.reply import Reply
 from backends.remote.spelling import spelled
 from backends.remote.tokenizers import spelled as bytes_of
 from backends.remote.wires import Chunk, read_llama_server, read_ollama, read_openai
-from backends.sampling import NEUTRAL, SamplingParams, knobs
+from backends.sampling import BEAM_KNOBS, NEUTRAL, SamplingParams, knobs
 from backends.values import Encoded, Event, Progress, ReasoningDelta, TextDelta
 
 STREAM = (
@@ -117,7 +117,7 @@ def test_a_bias_and_a_ban_of_the_same_token() -> None:
 
 def test_kinds_have_what_they_spell() -> None:
     assert VLLM_ENGINE.knobs > OTHER_ENGINE.knobs > {"max_tokens", "stop"}
-    assert set(knobs()) - LLAMA_SERVER_ENGINE.knobs == {"min_tokens"}
+    assert set(knobs()) - LLAMA_SERVER_ENGINE.knobs == {"min_tokens", "no_repeat_ngram_size", *BEAM_KNOBS}
 
 
 def reply(*chunks: Chunk, stop: tuple[str, ...] = (), **ready: Any) -> tuple[list[Event], Reply]:
