@@ -25,7 +25,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BENCHES: Mapping[str, str] = {name: f"tests.bench.{name}" for name in ("decode", "window", "page", "history")}
+BENCHES: Mapping[str, str] = {
+    name: f"tests.bench.{name}" for name in ("decode", "batch", "turns", "window", "page", "history")
+}
 """Name -> module, in the order of running."""
 
 Measure = Callable[[int], float | Mapping[str, float]]

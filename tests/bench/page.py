@@ -27,7 +27,7 @@ from backends.sampling import SamplingParams
 from backends.values import ChatPrompt, Done, Request, Timings
 from tests.bench import Bound, Measure, Ratio, Setup, scripted, talks
 from tests.bench.browser import chromium, timed, unfold, visit
-from tests.e2e.site import start
+from tests.bench.server import running, with_model
 from webui.dialogue import Dialogue
 from webui.history.store import History
 from webui.levers import Levers, save_levers
@@ -86,13 +86,10 @@ def _scripted(browser: Browser, folder: Path, chats: list[int]) -> Iterator[dict
 @contextmanager
 def _modelled(browser: Browser, folder: Path, chats: list[int], setup: Setup) -> Iterator[dict[str, Measure]]:
     options = BackendOptions(ctx=WINDOW, threads=setup.threads, gpu_layers=0)
-    flags = ("--model", str(setup.model), "--ctx", str(WINDOW), "--threads", str(setup.threads), "--gpu-layers", "0")
     with ExitStack() as stack:
         backend = open_backend(str(setup.model), options)
         stack.callback(backend.close)
-        process, url = start(folder, *flags)
-        stack.callback(process.wait, 30)
-        stack.callback(process.terminate)
+        url, _ = stack.enter_context(running(folder, *with_model(setup, WINDOW, 4)))
         history = stack.enter_context(closing(History(talks.url_of(folder))))
         found: dict[str, Measure] = {}
         for size, chat in zip(SIZES, chats, strict=True):
