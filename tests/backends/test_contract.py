@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backends.base import Backend, Generation
+from backends.constraints import SHAPES, Constraint, Shape
 from backends.errors import EngineClosed, PromptTooLong, UnsupportedParameter
 from backends.registry import BackendOptions, open_backend
 from backends.sampling import SamplingParams, knobs
@@ -24,6 +28,7 @@ from backends.values import (
     Queued,
     ReasoningDelta,
     Request,
+    Searching,
     TextDelta,
     TextPrompt,
 )
@@ -302,6 +307,83 @@ def test_every_knob_is_obeyed_or_refused(backend: Backend) -> None:
         else:
             with pytest.raises(UnsupportedParameter):
                 backend.start(Request(ASK, sampling))
+
+
+DATED, ITEMS = r"[A-Z][a-z]{2,8}, \d{4}", re.compile(r"(- [a-z]{2,9}\n){2}")
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 10, "maximum": 99}}, "required": ["n"],
+          "additionalProperties": False}  # fmt: skip
+PETS = ("a cat", "a dog", "кот")
+SHAPED: Mapping[str, tuple[Constraint, Callable[[str], object]]] = {
+    "json": (Constraint("json"), lambda said: isinstance(json.loads(said), dict)),
+    "schema": (Constraint("schema", json.dumps(NUMBER)), lambda said: 10 <= json.loads(said)["n"] <= 99),
+    "regex": (Constraint("regex", DATED), re.compile(DATED).fullmatch),
+    "choices": (Constraint("choices", choices=PETS), PETS.__contains__),
+    "grammar": (Constraint("grammar", 'root ::= ("- " [a-z]{2,9} "\\n"){2}'), ITEMS.fullmatch),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("sampling", [{}, {"temperature": 1.5, "seed": 7, "top_p": 0.9, "min_tokens": 5}])
+def test_a_reply_keeps_to_its_shape_or_the_shape_is_refused(
+    backend: Backend, shape: Shape, sampling: dict[str, Any]
+) -> None:
+    constraint, keeps = SHAPED[shape]
+    able = backend.capabilities
+    assert able.constraints <= set(SHAPES)
+    known = {name: value for name, value in sampling.items() if name in able.knobs}
+    asked = dataclasses.replace(request(max_tokens=150, **known), constraint=constraint)
+    if shape not in able.constraints:
+        assert able.reasons[constraint.name]
+        with pytest.raises(UnsupportedParameter):
+            backend.start(asked)
+        return
+    events = list(backend.start(asked))
+    if done_of(events).reason == "stop":
+        assert keeps(text_of(events)), text_of(events)
+    assert shape == "json" or done_of(events).reason == "stop"
+
+
+def test_beams_find_a_reply_or_are_refused(backend: Backend) -> None:
+    if "num_beams" not in backend.capabilities.knobs:
+        assert backend.capabilities.reasons["num_beams"]
+        with pytest.raises(UnsupportedParameter):
+            backend.start(request(num_beams=3))
+        return
+    events = run(backend, num_beams=3, max_tokens=12)
+    told, done = [event for event in events if isinstance(event, Searching)], done_of(events)
+    kinds = [type(event) for event in events]
+    assert set(kinds[: kinds.index(Searching)]) <= {Queued, Progress}
+    assert set(kinds[kinds.index(TextDelta) : -1]) <= {TextDelta, ReasoningDelta}
+    assert told[-1].text == text_of(events) and told[-1].tokens == done.usage.completion_tokens <= 12
+    assert sum(e.tokens for e in events if isinstance(e, TextDelta | ReasoningDelta)) == done.usage.completion_tokens
+    ends = [branch for branch in done.beams if branch.rating is not None]
+    assert 1 < len(ends) <= 3 and ends[0].rating == max(branch.rating or 0 for branch in ends)
+    assert all(branch.parent < at for at, branch in enumerate(done.beams))
+    wilder = run(backend, num_beams=3, max_tokens=12, temperature=2.0, top_k=3, seed=2)
+    assert text_of(wilder)[:12] == text_of(events)[:12], "nothing is left to chance"
+
+
+def test_a_search_that_is_cancelled_keeps_the_best_beam(backend: Backend) -> None:
+    if "num_beams" not in backend.capabilities.knobs:
+        pytest.skip("no beams")
+    generation = backend.start(request(num_beams=3, max_tokens=200, early_stopping=2))
+    events: list[Event] = []
+    for event in generation:
+        events.append(event)
+        if isinstance(event, Searching) and event.tokens >= 5:
+            generation.cancel()
+    told = [event for event in events if isinstance(event, Searching)]
+    assert done_of(events).reason == "cancelled" and len(told) <= 7
+    assert text_of(events) == told[-1].text and done_of(events).usage.completion_tokens == told[-1].tokens
+
+
+def test_beams_keep_to_a_shape(backend: Backend) -> None:
+    able = backend.capabilities
+    if "num_beams" not in able.knobs or "choices" not in able.constraints:
+        pytest.skip("no beams, or no shapes")
+    constraint, keeps = SHAPED["choices"]
+    events = list(backend.start(dataclasses.replace(request(num_beams=3), constraint=constraint)))
+    assert keeps(text_of(events)) and done_of(events).reason == "stop"
 
 
 def test_info_tells_the_window(backend: Backend) -> None:
