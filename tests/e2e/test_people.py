@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from backends.scripted import Script
 from tests.e2e.site import Chat, Site
+from webui.accounts import OWNER
 
 Open = Callable[..., Site]
 Visit = Callable[..., Chat]
@@ -110,3 +111,32 @@ def test_only_the_owner_switches_the_model(house: Site, stranger: Callable[[], P
     chat = Chat(owner, house.url)
     chat.page.click("#model")
     expect(chat.page.locator("#model-reference")).to_be_visible()
+
+
+def test_signing_out_empties_every_page_of_the_session(house: Site, stranger: Callable[[], Page]) -> None:
+    first = stranger()
+    sign_in(first, house.url)
+    first.wait_for_selector("#transcript[data-ready]")
+    second = first.context.new_page()
+    Chat(second, house.url).say("a secret")
+    first.locator(".house form button").click()
+    second.wait_for_url("**/sign-in")
+    assert "a secret" not in second.content()
+
+
+def test_a_new_password_closes_the_pages_of_the_old_one(house: Site, stranger: Callable[[], Page]) -> None:
+    page = stranger()
+    sign_in(page, house.url)
+    page.wait_for_selector("#transcript[data-ready]")
+    house.services.accounts.set_password(OWNER, PASSWORD, "another samovar", "127.0.0.1")
+    page.wait_for_url("**/sign-in")
+
+
+def test_a_name_that_means_something_to_machines_is_only_a_name(house: Site, stranger: Callable[[], Page]) -> None:
+    owner, guest = stranger(), stranger()
+    name = "${1+1}<b onclick='x'>{{7}}"
+    sign_in(owner, house.url)
+    join(guest, invited(owner, house.url), name)
+    expect(guest.locator(".house")).to_contain_text(name)
+    owner.goto(house.url + "/people")
+    expect(owner.locator("ul.people").first).to_contain_text(name)
