@@ -9,7 +9,7 @@ ALONE = 1.0
 """Seconds of reading in one step while nobody writes, so that a new request and a cancel are heard soon."""
 STRETCH = 3.0
 """A step that others write in may take so many times what it takes without reading: their text goes on flowing."""
-_LEAST, _MOST_UNKNOWN = 8, 32
+_FEW, _MOST_UNKNOWN = 8, 16
 _WEIGHT = 0.25
 
 
@@ -32,7 +32,7 @@ class Pace:
         seconds = max(1e-6, self._clock() - self._began)
         if not reading:
             self._write = _mean(self._write, seconds)
-        elif not writing and reading >= _LEAST:  # fewer tell nothing of the speed
+        elif not writing and reading >= _FEW:  # fewer tell nothing of the speed
             self._rate = _mean(self._rate, reading / seconds)
         elif self._write:
             self._extra = _mean(self._extra, max(0.0, seconds - self._write) / reading)
@@ -52,7 +52,8 @@ class Pace:
 
     def _whole(self, tokens: float) -> int:
         """Return a number of tokens that fits a batch; the library computes eights of them best."""
-        return max(_LEAST, min(self._limit, int(tokens) // _LEAST * _LEAST))
+        few = max(1, int(tokens))
+        return min(self._limit, few // _FEW * _FEW) if few > _FEW else few
 
 
 def _mean(before: float, value: float) -> float:

@@ -19,7 +19,7 @@ class Machine:
 
 def test_before_anything_is_known_steps_are_small_beside_others_and_large_alone():
     pace = Pace(512)
-    assert (pace.alone, pace.beside) == (512, 32)
+    assert (pace.alone, pace.beside) == (512, 16)
 
 
 def test_alone_a_step_reads_for_a_second():
@@ -56,4 +56,4 @@ def test_what_was_read_alone_serves_as_a_guess():
 def test_a_slow_machine_still_reads_a_little():
     machine = Machine(0.01, 10.0)
     machine.run(0, 512), machine.run(1, 0), machine.run(1, 8)
-    assert (machine.pace.alone, machine.pace.beside) == (8, 8)
+    assert (machine.pace.alone, machine.pace.beside) == (1, 1)
