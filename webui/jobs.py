@@ -206,6 +206,13 @@ class Jobs:
         with self._lock:
             return frozenset(slot for slot in self._running if isinstance(slot, int))
 
+    def stop_account(self, account: int) -> None:
+        """Stop all that is written for an account; what was written is kept."""
+        with self._lock:
+            jobs = [job for job in self._running.values() if job.account == account]
+        for job in jobs:
+            job.stop()
+
     def close(self, seconds: float = 5.0) -> None:
         """Stop all jobs, keeping what was written, and wait for their ends."""
         self._closing.set()

@@ -34,13 +34,15 @@ _DONE = ("password", "removed", "revoked")
 
 
 def people_router(
-    accounts: Accounts, keys: ApiKeys, *, sign_in: bool, family_url: Callable[[], str | None]
-) -> APIRouter:
-    """Return the routes. `family_url` is where guests find this server, None while they cannot.
+    accounts: Accounts, keys: ApiKeys, *, sign_in: bool, family_url: Callable[[], str | None],
+    removed: Callable[[int], None] = lambda _: None,
+) -> APIRouter:  # fmt: skip
+    """Return the routes. `family_url` is where guests find this server, None while they cannot; `removed` is told of
+    an account that is gone.
 
     `/sign-in`, `/sign-out` and `/join/…` are open to everybody (see `refusals.is_public`), the rest asks who it is.
     """
-    desk = _Desk(accounts, keys, Pages(), sign_in, family_url)
+    desk = _Desk(accounts, keys, Pages(), sign_in, family_url, removed)
     router = APIRouter(include_in_schema=False)
     read, write = ["GET", "HEAD"], ["POST"]
     for path, handler, methods in (
@@ -72,10 +74,11 @@ class _Desk:
     """The handlers."""
 
     def __init__(
-        self, accounts: Accounts, keys: ApiKeys, pages: Pages, sign_in: bool, family_url: Callable[[], str | None]
-    ) -> None:
+        self, accounts: Accounts, keys: ApiKeys, pages: Pages, sign_in: bool, family_url: Callable[[], str | None],
+        removed: Callable[[int], None],
+    ) -> None:  # fmt: skip
         self._accounts, self._keys, self._pages = accounts, keys, pages
-        self._sign_in, self._family_url = sign_in, family_url
+        self._sign_in, self._family_url, self._removed = sign_in, family_url, removed
 
     def home(self) -> Response:
         return _go("/")
@@ -148,6 +151,7 @@ class _Desk:
             self._accounts.remove(account_of(request), account)
         except SamovarError as error:
             return self._refused_people(request, error)
+        self._removed(account)
         return _go("/people?done=removed")
 
     def password_form(self, request: Request, old: Text = "", new: Text = "") -> Response:

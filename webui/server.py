@@ -68,7 +68,9 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     app.mount("/assets", GradioFiles("assets", for_good=True))
     app.mount("/static", GradioFiles("static"))
     family = functools.partial(family_url, settings.address, settings.port)
-    app.include_router(people_router(accounts, services.keys, sign_in=settings.sign_in, family_url=family))
+    app.include_router(people_router(
+        accounts, services.keys, sign_in=settings.sign_in, family_url=family, removed=services.jobs.stop_account,
+    ))  # fmt: skip
     app.include_router(api_router(services.loader, services.meters))
     app.mount("/", Narrow(late))
     return Guard(

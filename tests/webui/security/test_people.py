@@ -1,14 +1,18 @@
 """Invitations, what only the owner may do, and names that mean something to a machine or deceive the eye."""
 
 import html
+import time
 import unicodedata
 from collections.abc import Iterator
 
 import pytest
 
+from backends.scripted import Script
 from tests.webui.security.test_sign_in import Clock, clock
 from tests.webui.security.town import NAVIGATION, PASSWORD, Answer, Town, Visitor, signed_in
 from webui.accounts import INVITATION_SECONDS
+from webui.chats import Actor
+from webui.levers import Levers
 
 __all__ = ["clock"]
 
@@ -113,6 +117,21 @@ def test_a_removed_guest_is_out_at_once(town: Town, anna: Visitor) -> None:
     with second.live() as live:
         live.send(watch=chat)
         assert live.until("chats")["list"] == []
+
+
+def test_what_is_written_for_a_guest_ends_with_them(town: Town, anna: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(town.site.backend, "script", Script(replies=["word " * 2000], delay=0.005))
+    guest = town.guest("Fedya")
+    actor, levers = Actor(guest.account.id, "page"), Levers()
+    town.services.replies.send(actor, None, "hello", levers)
+    hers = town.services.replies.send(Actor(anna.account.id, "page"), None, "hello", levers)
+    assert anna.post("/people/remove", {"account": str(guest.account.id)}).status == 303
+    deadline = time.monotonic() + 5
+    while town.services.jobs.busy_chats() != {hers}:
+        assert time.monotonic() < deadline, "it is still written"
+        time.sleep(0.002)
+    town.services.replies.stop(Actor(anna.account.id, "page"), hers)
+    town.quiet()
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1", "999", "99999999999999999999", "1e3", "x", ""])
