@@ -37,13 +37,19 @@ class Step:
     values: tuple[Any, ...] = ()
 
 
+_TIDY = Step("min_p", (1e-37,))
+"""Takes out what has a logit of minus infinity. Top-n-sigma leaves such tokens in, and with them the entropy that
+typical-p and the dynamic temperature look at is no number, or one of too many tokens."""
+
+
 def plan(params: SamplingParams, window: int) -> tuple[Step, ...]:
     """Return the steps of a chain for `params`; `window` is what -1 stands for in the `last_n` knobs."""
     params = params.canonical()
     first = [Step("bias", tuple(dict(params.logit_bias).items()))] if params.logit_bias else []
     names = [name for name in params.sampler_order if not params.mirostat or name in _SHAPING]
     steps = [Step(name, values) for name in names if (values := _READERS[name](params, window))]
-    return (*first, *steps, _draw(params))
+    tidied = [each for step in steps for each in ((step, _TIDY) if step.name == "top_n_sigma" else (step,))]
+    return (*first, *tidied, _draw(params))
 
 
 def _draw(params: SamplingParams) -> Step:
