@@ -233,6 +233,7 @@ HOSTILE: list[Any] = [
     '{"chats": 1' + "0" * 400 + "}", '{"chats": NaN}', '{"search": "\\ud800"}', '{"search": "\\u0000"}',
     '{"search": "%_\\\\\\"*()"}', '{"search": 1}', '{"typing": "\\ud800"}', '{"typing": "a\\u0000b"}',
     '{"models": true}', '{"look": "\\ud800"}', '{"look": "\\u0000/etc/passwd"}', '{"look": "http://["}',
+    *(json.dumps({"look": each}) for each in ("x" * 3000 + ".gguf", "/" + "a/" * 1900, "/dev/zero", "~nobody/x")),
     '{"typing": null}', '{"shape": {"$ref": "#"}, "asked": 1}',
     '{"shape": ' + '{"a":' * 900 + "1" + "}" * 900 + ', "asked": 1}',
     '{"shape": {}, "asked": 1' + "0" * 400 + "}", b"\xff\xfe", b"",
@@ -252,6 +253,12 @@ def test_the_channel_bears_anything(home: Town, caplog: pytest.LogCaptureFixture
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+REFERENCES = (
+    "\0", "x" * 5000 + ".gguf", "/" + "a/" * 2500, "~nobody/x.gguf", "file:///etc/passwd", "http://[", "http://a:99999",
+    "/dev/null", "/dev/zero.gguf", "/proc/self/mem", "../../x", "a/..", "con:", "\ud800.gguf", "", " ",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "data", [None, 1, "x", [], {}, {"act": None}, {"act": "__class__"}, {"act": "send"},
              {"act": "send", "text": "\ud800", "levers": 1},
@@ -261,7 +268,8 @@ def test_the_channel_bears_anything(home: Town, caplog: pytest.LogCaptureFixture
              {"act": "send", "text": "x", "levers": {"sampling": {"temperature": 1e400}}},
              {"act": "send", "text": "x", "levers": {"sampling": {"nonsense": 1}}},
              {"act": "send", "text": "x", "levers": {"sampling": {"temperature": 5.1}}},
-             {"act": "model", "reference": "\0"}, {"act": "model", "reference": "x", "options": {"ctx": -1}}],
+             *({"act": "model", "reference": each} for each in REFERENCES),
+             {"act": "model", "reference": "x", "options": {"ctx": -1}}],
     ids=lambda at: ascii(at)[:40],
 )  # fmt: skip
 def test_acts_out_of_nonsense_are_answered(home: Town, caplog: pytest.LogCaptureFixture, data: object) -> None:
