@@ -112,7 +112,7 @@ class Candidates:
 
 
 def highest(logits: Row, number: int) -> list[int]:
-    """Return the tokens with the highest logits, the highest first, of equal ones the smallest id."""
+    """Return the tokens with the highest logits, the highest first; of equal ones at the end, any."""
     columns = len(logits) // _LANES
     if number >= columns:
         return _ranked(logits, np.arange(len(logits)))[:number]

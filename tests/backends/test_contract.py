@@ -343,6 +343,25 @@ def test_a_reply_keeps_to_its_shape_or_the_shape_is_refused(
     assert shape == "json" or done_of(events).reason == "stop"
 
 
+def test_every_token_tells_what_was_weighed(backend: Backend) -> None:
+    if not backend.capabilities.alternatives:
+        assert "alternatives" in backend.capabilities.reasons
+        return
+    asked = dataclasses.replace(request(max_tokens=8), alternatives=3)
+    events = list(backend.start(asked))
+    choices = [choice for event in events if isinstance(event, TextDelta | ReasoningDelta) for choice in event.choices]
+    assert len(choices) == done_of(events).usage.completion_tokens
+    assert (
+        b"".join(choice.drawn.piece for choice in choices).decode("utf-8", "replace").strip() == text_of(events).strip()
+    )
+    for choice in choices:
+        assert len(choice.top) <= 3 and all(0 <= each.before <= 1 for each in (choice.drawn, *choice.top))
+        # Greedy: the best one was drawn, and nothing else could have been.
+        assert choice.top[0] == choice.drawn and choice.drawn.after in (None, 1)
+        assert [each.before for each in choice.top] == sorted((each.before for each in choice.top), reverse=True)
+    assert not any(event.choices for event in run(backend, max_tokens=2) if isinstance(event, TextDelta))
+
+
 def test_beams_find_a_reply_or_are_refused(backend: Backend) -> None:
     if "num_beams" not in backend.capabilities.knobs:
         assert backend.capabilities.reasons["num_beams"]

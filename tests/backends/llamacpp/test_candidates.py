@@ -1,0 +1,73 @@
+"""The array that llama.cpp's samplers work on: what is left in it, and the highest logits found fast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backends.errors import EngineFailed
+from backends.llamacpp.candidates import Candidates, Row, highest
+from backends.llamacpp.sampler import Sampler
+from backends.sampling import SamplingParams
+from tests.backends.test_distributions import SIZE, Words, made_up
+
+
+class Only:
+    """A guide that allows the same tokens for ever."""
+
+    def __init__(self, *tokens: int) -> None:
+        self.mask = np.isin(np.arange(SIZE), tokens)
+        self.taken: list[int] = []
+
+    def allowed(self) -> np.ndarray:
+        return self.mask
+
+    def take(self, token: int) -> None:
+        self.taken.append(token)
+
+
+def row(seed: int = 1) -> Row:
+    return made_up(seed).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [1, 5, 63, 64, 65, 500, 6_400, 49_152, 50_003])
+def test_the_highest_logits_are_found(size: int) -> None:
+    random = np.random.default_rng(size)
+    plain = random.normal(0, 3, size).astype(np.float32)
+    for logits in (plain, np.round(plain), np.zeros(size, np.float32), np.sort(plain), np.sort(plain)[::-1].copy()):
+        for number in (1, 5, 20):
+            found = highest(logits, number)
+            assert len(set(found)) == min(number, size)
+            assert logits[found].tolist() == np.sort(logits)[::-1][:number].tolist()
+
+
+def test_a_guide_and_the_bans_leave_what_both_allow() -> None:
+    guide = Only(3, 4, 5)
+    sampler = Sampler(SamplingParams(banned_tokens=(4,)), Words(), 64, 1, (), guide, SIZE)  # type: ignore[arg-type]
+    drawn = {sampler.draw(row()) for _ in range(200)}
+    assert drawn == {3, 5} and set(guide.taken) == drawn
+    assert sampler.last is not None
+    assert {each.token for each in sampler.last.top if each.after} == {3, 5}
+    assert sum(each.before for each in sampler.last.top) == pytest.approx(1), "before: as if there were no guide"
+    sampler.close()
+
+
+@pytest.mark.parametrize("knobs", [{"banned_tokens": (3,)}, {"no_repeat_ngram_size": 1}, {"min_tokens": 9}])
+def test_where_only_banned_tokens_are_allowed_they_come(knobs: dict[str, object]) -> None:
+    guide, words = Only(3), Words(ends=frozenset([3]))
+    sampler = Sampler(SamplingParams(**knobs), words, 64, 1, (3,), guide)  # type: ignore[arg-type]
+    assert [sampler.draw(row()) for _ in range(5)] == [3] * 5
+    sampler.close()
+
+
+def test_a_guide_that_allows_nothing_is_an_error() -> None:
+    sampler = Sampler(SamplingParams(), Words(), 64, 1, (), Only())  # type: ignore[arg-type]
+    with pytest.raises(EngineFailed, match="no token is left"):
+        sampler.draw(row())
+    sampler.close()
+
+
+def test_probabilities_are_of_the_logits_alone() -> None:
+    logits = np.array([0, 1, 2, -np.inf], np.float32)
+    found = Candidates(4).softmax(logits, [2, 3, 0])
+    assert found == pytest.approx([0.66524096, 0, 0.09003057])
