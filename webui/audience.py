@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from webui.dialogue import Dialogue
-from webui.jobs import Job
+from webui.job import Job
 
 
 class Audience(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webui.audience import Audience
 from webui.history.store import History
 from webui.history.values import Stretch
-from webui.jobs import Job, Outcome
+from webui.job import Job, Outcome
 
 
 class Keeper:

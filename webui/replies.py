@@ -19,7 +19,8 @@ from webui.chats import Actor, Chats, ids_of, last_of, node_of
 from webui.dialogue import Dialogue, Node, State
 from webui.errors import ChatBusy, HistoryFailed, NothingToDo
 from webui.history.store import History
-from webui.jobs import Job, Jobs
+from webui.job import Job
+from webui.jobs import Jobs
 from webui.levers import Levers
 from webui.loader import Loader
 from webui.prompts import Prompts

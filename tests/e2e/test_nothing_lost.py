@@ -120,9 +120,7 @@ def test_more_chats_than_the_list_shows_are_one_click_away(
     expect(more).to_be_hidden()
 
 
-def test_a_reply_that_cannot_be_saved_is_saved_later(
-    site: Open, visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reply_that_cannot_be_saved_is_saved_later(site: Open, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = site(Script(replies=["worth keeping"]))
     full = True
     real = History.finish

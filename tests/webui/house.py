@@ -12,7 +12,8 @@ from webui.chats import Actor
 from webui.choice import ModelChoice
 from webui.dialogue import Dialogue, Node
 from webui.history.store import History
-from webui.jobs import Job, Jobs
+from webui.job import Job
+from webui.jobs import Jobs
 from webui.levers import Levers
 from webui.live import Live
 from webui.loader import LoaderState, Stage

@@ -24,7 +24,8 @@ from webui import jobs as jobs_module
 from webui.dialogue import Made
 from webui.errors import DatabaseUnavailable, NoModel, StorageFull
 from webui.history.made import read_made, write_made
-from webui.jobs import Job, Jobs, Outcome
+from webui.job import Job, Outcome
+from webui.jobs import Jobs
 
 
 class Log:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from webui.dialogue import Dialogue
 from webui.errors import NotFound
 from webui.history.store import History
-from webui.jobs import Job, Jobs
+from webui.job import Job
+from webui.jobs import Jobs
 from webui.live import ALL_PAGES, Live, Patch, Subscription, account_topic, chat_topic, page_topic, ready
 from webui.loader import LoaderState
 from webui.ui import i18n, views

@@ -23,7 +23,7 @@ from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history.store import Chat
 from webui.history.text import storable
-from webui.jobs import Job
+from webui.job import Job
 from webui.live import Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services

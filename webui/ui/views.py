@@ -13,7 +13,7 @@ from backends.values import Capabilities, ModelInfo
 from webui.accounts import Account
 from webui.dialogue import Dialogue, Made, Node
 from webui.history.store import Chat, Hit
-from webui.jobs import Job, Status
+from webui.job import Job, Status
 from webui.levers import Levers
 from webui.loader import LoaderState
 from webui.presets import Preset
