@@ -208,10 +208,23 @@ Event = Queued | Progress | Searching | TextDelta | ReasoningDelta | Done
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """An engine elsewhere that answers for a model: its address without secrets, what it is called ("" = unknown).
+
+    `running` counts the requests that it works on for us; `well` is False while it does not answer.
+    """
+
+    address: str
+    engine: str
+    running: int
+    well: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What is loaded. Equal `fingerprint`s are the same weights, equal `tokenizer`s cut text in the same way.
 
-    `engine` is what people call the engine that runs it.
+    `engine` is what people call the engine that runs it, `peers` are the engines elsewhere behind it.
     """
 
     name: str
@@ -225,6 +238,7 @@ class ModelInfo:
     parameters: int = 0
     size_bytes: int = 0
     engine: str = ""
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from backends.models.fit import BITS, Device, cache_bytes, devices, fits, weight
 from backends.models.inspection import Found
 from backends.models.library import Library, LocalModel, headers_of
 from backends.registry import Offer, look, may_take, offers
+from backends.values import Peer
 from webui.choice import KeptChoices, ModelChoice
 from webui.loader import Loader
 from webui.settings import Settings
@@ -78,6 +79,11 @@ class Shelf:
     def engines(self) -> tuple[ModelChoice, ...]:
         """Return the engines on the network that were used, the last one first."""
         return tuple(choice for choice in self._kept.all() if may_take("remote", choice.reference))
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return the engines elsewhere behind the model that is loaded."""
+        backend = self._loader.backend
+        return backend.info.peers if backend is not None else ()
 
     def loaded(self) -> Path | None:
         """Return the file or folder of the model that is loaded."""

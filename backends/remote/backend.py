@@ -51,8 +51,9 @@ class RemoteBackend:
 
     @property
     def info(self) -> ModelInfo:
-        """See `Backend.info`: of the first engine, with the smallest window and the names of all engines."""
-        return dataclasses.replace(self._first.info, window=self._window, engine=self._named)
+        """See `Backend.info`: of the first engine, with the smallest window, and how all engines are."""
+        about = self._first.info
+        return dataclasses.replace(about, window=self._window, engine=self._named, peers=self._pool.peers())
 
     @property
     def capabilities(self) -> Capabilities:

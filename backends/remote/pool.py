@@ -17,7 +17,7 @@ from backends.remote.engines import Engine
 from backends.remote.failures import Failure, Lost, Refused
 from backends.remote.making import Wanted
 from backends.remote.prompts import Ready
-from backends.values import Prompt
+from backends.values import Peer, Prompt
 
 _T = TypeVar("_T")
 
@@ -72,6 +72,19 @@ class Pool:
     def engines(self) -> tuple[Engine, ...]:
         """Return the engines that are known."""
         return tuple(member.engine for member in self.members if member.engine is not None)
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return how every engine is; asks nobody."""
+        with self._lock:
+            return tuple(
+                Peer(
+                    member.client.address.root,
+                    member.engine.kind.name if member.engine is not None else "",
+                    member.running,
+                    member.engine is not None and not member.failures,
+                )
+                for member in self.members
+            )
 
     def order(self) -> list[Member]:
         """Return the engines, the best one for the next request first: well, then least busy, then in order."""

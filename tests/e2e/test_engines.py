@@ -67,7 +67,11 @@ def test_an_engine_dies_in_the_middle_of_a_reply_and_the_next_one_takes_over(
     page.keyboard.press("Escape")
 
     half_written(chat, MANY)
+    page.click("#model")
+    expect(page.locator(".peers li")).to_contain_text(["Samovar · 1 at work", "Samovar"])
     processes[0].kill()
+    expect(page.locator(".peers li").first).to_contain_text("does not answer", timeout=15_000)
+    page.keyboard.press("Escape")
     draft = is_cut_off(page, chat, one)
     assert draft.startswith("You said: one two")
 

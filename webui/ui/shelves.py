@@ -26,7 +26,15 @@ def models(shelf: Shelf) -> dict[str, Any]:
     """Return the models on this computer and the engines that were used; sizes in bytes."""
     loaded = shelf.loaded()
     rows = [{**_model(model), "loaded": model.path == loaded} for model in shelf.models()]
-    return {"kind": "models", "list": rows, "engines": [choice.shown for choice in shelf.engines()]}
+    return {
+        "kind": "models",
+        "list": rows,
+        "engines": [choice.shown for choice in shelf.engines()],
+        "peers": [
+            {"address": peer.address, "engine": peer.engine, "running": peer.running, "well": peer.well}
+            for peer in shelf.peers()
+        ],
+    }
 
 
 def card(looked: Card, language: str) -> dict[str, Any]:

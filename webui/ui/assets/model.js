@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { Shelf } from "./shelf.js";
 import { bytes, last } from "./sizes.js";
 
+const PEERS_MS = 3000;
 const UNDER_WAY = new Set(["resolving", "downloading", "loading"]);
 
 export class Model {
@@ -17,7 +18,9 @@ export class Model {
     this.shelf = new Shelf(app);
     this.panel = h("div", { class: "popover", role: "dialog", "aria-label": app.t("model.title"), tabindex: "-1", hidden: true }, this.now);
     this.element = h("div", { class: "model" }, this.button, this.panel);
+    this.peers = [];
     app.on("model", (patch) => this.take(patch));
+    app.on("models", ({ peers }) => this.takePeers(peers));
     app.on("hello", ({ account }) => { if (account.owner) this.panel.append(this.shelf.element); else this.shelf.element.remove(); });
     document.addEventListener("pointerdown", (event) => { if (!this.element.contains(event.target)) this.close(); });
     document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !this.panel.hidden) { this.close(); this.button.focus(); } });
@@ -28,6 +31,16 @@ export class Model {
     this.state = patch;
     this.draw();
     if (settled && !this.panel.hidden) this.ask();
+  }
+
+  /** Engines elsewhere come and go: while somebody looks, they are looked at again and again. */
+  takePeers(peers) {
+    clearTimeout(this.again);
+    const changed = JSON.stringify(peers) !== JSON.stringify(this.peers);
+    this.peers = peers;
+    if (this.panel.hidden) return;
+    if (changed) this.drawNow();
+    if (peers.length) this.again = setTimeout(() => { if (!this.panel.hidden) this.ask(); }, PEERS_MS);
   }
 
   get underWay() { return UNDER_WAY.has(this.state.state); }
@@ -80,8 +93,15 @@ export class Model {
         h("div", {}, h("b", {}, last(state.coming)), h("span", { role: "status" }, app.t(`model.${state.state}`, { percent })), h("i", { class: "track" }, h("i", { style: `width: ${percent}%` }))),
         act("act.cancel", "model-cancel")),
       there && h("dl", {}, this.facts().map(([key, value]) => h("div", {}, h("dt", {}, app.t(key)), h("dd", {}, value)))),
+      there && this.peers.length > 0 && this.crowd(),
     ].filter(Boolean));
     if (held && !this.now.contains(document.activeElement)) this.panel.focus();
+  }
+
+  crowd() {
+    const { app } = this;
+    const said = ({ engine, running, well }) => (well ? [engine, running && app.t("model.peer.busy", { running })].filter(Boolean).join(" · ") : app.t("model.peer.lost"));
+    return h("ul", { class: "peers", "aria-label": app.t("model.peers") }, this.peers.map((peer) => h("li", { "data-well": peer.well }, h("span", {}, last(peer.address)), h("small", {}, said(peer)))));
   }
 
   facts() {

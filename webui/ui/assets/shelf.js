@@ -21,7 +21,7 @@ export class Shelf {
     this.look = debounced(() => this.choose(this.field.value.trim()), TYPING_MS);
     this.field.addEventListener("input", () => { if (!this.field.value.trim()) this.choose(""); else this.look(); });
     this.field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) this.submit(); });
-    app.on("models", (patch) => { this.known = patch; this.draw(); });
+    app.on("models", (patch) => this.learn(patch));
     app.on("card", (card) => { if (card.reference === this.chosen) { this.opening.show(card); this.place(); } });
   }
 
@@ -52,6 +52,14 @@ export class Shelf {
 
   async forget(reference) {
     if (await this.app.act("model-forget", { reference })) this.app.live.send({ models: true });
+  }
+
+  /** What is as it was is not drawn again, so that the keyboard keeps its place. */
+  learn({ list, engines }) {
+    const known = { list, engines };
+    if (JSON.stringify(known) === JSON.stringify(this.known)) return;
+    this.known = known;
+    this.draw();
   }
 
   draw() {
