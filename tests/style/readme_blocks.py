@@ -15,6 +15,7 @@ from typing import get_args
 from backends.constraints import SHAPES
 from backends.remote import engines as kinds
 from backends.sampling import Group, Knob, SamplingParams, knobs
+from backends.values import MAX_ALTERNATIVES
 from tests.style.source import ROOT, product_files, tree_of
 from webui.flags import Option, flag
 from webui.settings import Settings, options
@@ -61,7 +62,7 @@ def levers() -> str:
 
 
 def engines() -> str:
-    """Return the table of what each engine can do: its levers and the shapes that it keeps a reply to."""
+    """Return the table of what each engine can do: its levers, the shapes of replies, what it tells of its choices."""
     columns = {name: (frozenset(knobs()), frozenset(SHAPES)) for name in LOCAL}
     columns |= {kind.name: (kind.knobs, frozenset(kind.shaping.told)) for kind in REMOTE}
     rows = [
@@ -72,6 +73,8 @@ def engines() -> str:
         (f"shape: {shape}", *(_mark(shape in shapes) for _, shapes in columns.values()))
         for shape in SHAPES
     ]  # fmt: skip
+    told = dict.fromkeys(LOCAL, MAX_ALTERNATIVES) | {kind.name: kind.alternatives for kind in REMOTE}
+    rows.append(("alternatives of each token", *(str(told[name] or "–") for name in columns)))
     return _table(("", *columns), rows)
 
 
