@@ -23,11 +23,11 @@ from backends.values import Done, Request, TextPrompt
 from tests.bench import Bound, Measure, Ratio, Setup
 from tests.bench.peer import serving
 
-TITLE = "many streams at once, 64 tokens each, greedy"
+TITLE = "many streams at once, 48 tokens each, greedy"
 UNIT = {"total": "tokens/s", "slowest": ""}
 REPETITIONS = 5
 STREAMS = (2, 4, 8, 16)
-TOKENS = 64
+TOKENS = 48
 WINDOW = 512
 """For each stream."""
 
