@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from backends.base import Backend
 from backends.errors import SamovarError
-from backends.values import Progress, Queued
+from backends.values import Progress, Queued, Searching
 from webui.api.answers import Answer, Shape
 from webui.api.errors import told
 from webui.api.fields import Groups
@@ -109,4 +109,6 @@ def _waiting(heard: Heard | None) -> str:
             return f"queued {place}"
         case (_, Progress(done, total)):
             return f"reading {done}/{total}"
+        case (_, Searching(tokens=tokens)):
+            return f"searching {tokens}"
     return "waiting"
