@@ -1,7 +1,8 @@
 """The probabilities of tokens, asked for and written as OpenAI does it; the model's own, before any lever moved.
 
-Beside OpenAI's fields each token of a chat has `after`: the probability with which it was really drawn, null where the
-engine does not tell. The thinking has a list of its own, `reasoning_content`, as in DeepSeek's API.
+Beside OpenAI's fields each token of a chat has its `id`, as llama-server's have, -1 where the engine does not tell, and
+`after`: the probability with which it was really drawn, null where the engine does not tell. The thinking has a list of
+its own, `reasoning_content`, as in DeepSeek's API.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ def _entry(choice: Choice, number: int) -> dict[str, Any]:
 
 def _written(token: TokenProbability) -> dict[str, Any]:
     logprob = _logprob(token)
-    return {"token": text_of(token), "logprob": logprob, "bytes": list(token.piece), "after": token.after}
+    return {
+        "token": text_of(token), "logprob": logprob, "bytes": list(token.piece), "id": token.token,
+        "after": token.after,
+    }  # fmt: skip
 
 
 def _logprob(token: TokenProbability) -> float:
