@@ -1,4 +1,4 @@
-"""Measurements: `python -m tests.bench [--only NAME] [--output FILE]`.
+"""Measurements: `python -m tests.bench [--only NAME] [--output FILE]`; `--markdown FILE` prints what was written.
 
 A bench is a module in this package, named in `BENCHES`, and holds
 

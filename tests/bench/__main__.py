@@ -22,7 +22,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure; print tables, write them as JSON.")
     parser.add_argument("--only", metavar="NAME", action="append", choices=list(BENCHES), default=[])
     parser.add_argument("--output", metavar="FILE", type=Path)
+    parser.add_argument("--markdown", metavar="REPORT", type=Path, help="only print an earlier --output as Markdown")
     asked = parser.parse_args(argv)
+    if asked.markdown:
+        _say(harness.markdown(json.loads(asked.markdown.read_text(encoding="utf-8"))))
+        return 0
     setup = Setup(_model(), LlamaCppOptions().cores())
     report: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

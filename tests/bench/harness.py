@@ -83,6 +83,33 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def markdown(report: Mapping[str, Any]) -> str:
+    """Return a whole report as Markdown: where and when, then a table of what has a target."""
+    machine = report["machine"]
+    lines = [
+        f"{report['date'][:10]}; {machine['processor']}, {report['threads']} threads, {machine['memory_gb']:g} GB,"
+        f" on the CPU; {report['model']}.",
+        "",
+        "| bench | what | value | target | |",
+        "|---|---|---|---|---|",
+    ]
+    for result in report["benches"]:
+        name = f"`{result['name']}`"
+        for found in (*result["ratios"], *result["bounds"]):
+            what, value = _compared(found, result["units"])
+            sign, verdict = "≥" if found["at_least"] else "≤", "met" if found["met"] else "**missed**"
+            lines.append(f"| {name} | {what} | {value} | {sign} {found['target']:g} | {verdict} |")
+            name = ""
+    return "\n".join(lines)
+
+
+def _compared(found: Mapping[str, Any], units: Mapping[str, str]) -> tuple[str, str]:
+    """Return what a line is about, and its value with its unit."""
+    if "figure" in found:
+        return found["figure"], f"{found['value']:.3g} {units[found['figure']]}".strip()
+    return f"{found['over']} ÷ {found['under']}", f"{found['value']:.2f}"
+
+
 def _verdict(found: Mapping[str, Any]) -> str:
     sign, verdict = "≥" if found["at_least"] else "≤", "met" if found["met"] else "missed"
     return f"target {sign} {found['target']:g}: {verdict}"

@@ -35,8 +35,9 @@ from webui.prompts import Prompts
 
 TITLE = "a reply of 400 tokens in Chromium, over 10, 500 and 2,000 messages"
 UNIT = {"shown": "s", "first": "ms", "processor": "CPU-s"}
-REPETITIONS = 4
+REPETITIONS = 3
 SIZES = (10, 500, 2000)
+SCRIPTED_SIZES = (10, 500)
 TOKENS = 400
 SPEED = 150.0
 """Of the scripted model, in tokens a second: a little above the starter model's on two cores."""
@@ -46,11 +47,10 @@ GREEDY = SamplingParams(temperature=0, max_tokens=TOKENS, min_tokens=TOKENS)
 
 RATIOS = (
     Ratio("script, 500 messages: shown", "script, 10 messages: shown", 1.1, at_least=False),
-    Ratio("script, 2,000 messages: shown", "script, 10 messages: shown", 1.1, at_least=False),
     Ratio("script, 500 messages: shown", "script alone: shown", 1.1, at_least=False),
+    Ratio("model, 10 messages: shown", "model alone, 10 messages: shown", 1.1, at_least=False),
     Ratio("model, 500 messages: shown", "model alone, 500 messages: shown", 1.1, at_least=False),
     Ratio("model, 2,000 messages: shown", "model alone, 2,000 messages: shown", 1.1, at_least=False),
-    Ratio("model, 500 messages: shown", "model, 10 messages: shown", 1.1, at_least=False),
 )
 BOUNDS = (
     Bound("script, 500 messages: processor", 1.0),
@@ -79,7 +79,8 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
 @contextmanager
 def _scripted(browser: Browser, folder: Path, chats: list[int]) -> Iterator[dict[str, Measure]]:
     with scripted.serving(folder, TOKENS, SPEED) as (url, process):
-        pages = {size: _open(browser, url, chat, size) for size, chat in zip(SIZES, chats, strict=True)}
+        chosen = dict(zip(SIZES, chats, strict=True))
+        pages = {size: _open(browser, url, chosen[size], size) for size in SCRIPTED_SIZES}
         yield {f"script, {size:,} messages": _Sending(page, process) for size, page in pages.items()}
 
 
@@ -117,7 +118,7 @@ class _Sending:
         before = _processor(self.process)
         taken = timed(self.page, "#send")
         spent = _processor(self.process) - before
-        assert taken.text.endswith(taken.text.split()[-1]) and len(taken.text) > 1000, taken.text
+        assert len(taken.text) > 2 * TOKENS, taken.text
         return {"shown": taken.last, "first": (taken.first - 1 / SPEED) * 1000, "processor": spent * LONG / TOKENS}
 
 
