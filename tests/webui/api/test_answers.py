@@ -14,6 +14,7 @@ from backends.values import (
     Message,
     ReasoningDelta,
     Request,
+    Searching,
     TextDelta,
     TextPrompt,
     Timings,
@@ -247,3 +248,9 @@ def test_a_silent_stream_is_kept_alive(build: Build) -> None:
     office = build(Script(replies=["a b"], delay=0.05), silence=0.01)
     answer = office.client.post("/v1/chat/completions", json={"messages": HELLO, "stream": True})
     assert ": waiting\n\n" in answer.text and ": reading 5/5\n\n" in answer.text
+
+
+def test_what_a_search_has_so_far_is_not_sent() -> None:
+    answer = Answer(ChatShape(), ScriptedBackend().info, [1])
+    assert answer.chunk(0, Searching("Perhaps", "", 1)) is None
+    assert answer.choices[0].text == []
