@@ -159,7 +159,12 @@ class Simple(ScriptedBackend):
         return Capabilities(
             knobs=frozenset({"temperature", "top_p", "max_tokens"}),
             impersonation=False,
-            reasons={"mirostat": "unsupported_parameter", "impersonate": "template_failed"},
+            alternatives=0,
+            reasons={
+                "mirostat": "unsupported_parameter",
+                "impersonate": "template_failed",
+                "alternatives": "unsupported_feature",
+            },
         )
 
 
@@ -171,7 +176,22 @@ def test_what_the_engine_has_not_is_greyed_out_with_the_reason(site: Open, visit
     expect(page.locator("#knob-temperature input[type=number]")).to_be_enabled()
     expect(page.locator("#knob-top_k input[type=number]")).to_be_disabled()
     expect(page.locator(".knob:has(#knob-mirostat) .reason")).to_contain_text("Mirostat")
+    expect(page.locator("#knob-alternatives input[type=number]")).to_be_disabled()
+    expect(page.locator(".knob:has(#knob-alternatives) .reason")).to_contain_text("what it weighed")
     expect(page.locator("#impersonate")).to_be_disabled()
+
+
+def test_how_many_alternatives_are_kept(site: Open, visit: Visit) -> None:
+    opened = site(Script(replies=["yes"]))
+    chat = visit(opened.url)
+    chat.levers()
+    open_groups(chat.page)
+    assert knob(chat.page, "alternatives") == "5"
+    chat.page.fill("#knob-alternatives input[type=number]", "2")
+    chat.say("now")
+    assert opened.backend.requests[-1].alternatives == 2
+    chat.page.reload()
+    expect(chat.page.locator("#knob-alternatives input[type=number]")).to_have_value("2")
 
 
 def test_the_system_message_goes_first(site: Open, visit: Visit) -> None:
