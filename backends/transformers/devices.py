@@ -19,6 +19,7 @@ from backends.models.fit import fits, weights_bytes
 Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
 """The numbers of the weights: `int8` and `int4` are quantised while loading, by bitsandbytes."""
 
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a model may run on: the kind of device, how many there are, free bytes of the first and of the memory.
