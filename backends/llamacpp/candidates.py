@@ -22,7 +22,9 @@ Row = NDArray[np.float32]
 _LAYOUT = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """The library's llama_token_data."""
 _LANES = 64
-"""Logits are looked through in so many rows at once, when the highest are wanted."""
+"""Weights are looked through in so many rows at once, when the highest are wanted."""
+_MANY = 1000
+"""How many candidates are looked through one by one."""
 
 
 def row_of(context: native.llama_context_p, index: int, size: int) -> Row:
@@ -44,7 +46,6 @@ class Candidates:
         self._size = size
         self._array: Any = native.llama_token_data_array()
         self._data: Any = None
-        self._scratch: Any = None
 
     def fill(self, logits: Row, allowed: NDArray[np.bool_] | None = None, banned: Collection[int] = ()) -> None:
         """Take the logits of one position: those of all tokens, or of the `allowed` ones, without the `banned` ones.
@@ -86,10 +87,12 @@ class Candidates:
         Only after a chain that drew by chance: one that takes the maximum computes no probabilities.
         """
         left = self._left()
-        if len(left) == self._size and (left["id"][tokens] == tokens).all():
-            return [float(share) for share in left["p"][tokens]]
-        places = np.flatnonzero(np.isin(left["id"], tokens))
-        found = dict(zip(left["id"][places].tolist(), left["p"][places].tolist(), strict=True))
+        if len(left) == self._size and left["id"][tokens].tolist() == list(tokens):
+            shares: list[float] = left["p"][tokens].tolist()
+            return shares
+        if len(left) > _MANY:
+            left = left[np.isin(left["id"], tokens)]
+        found = dict(zip(left["id"].tolist(), left["p"].tolist(), strict=True))
         return [found.get(token, 0.0) for token in tokens]
 
     def _left(self) -> Any:
@@ -100,30 +103,39 @@ class Candidates:
         )
         return np.frombuffer(memory, _LAYOUT)
 
-    def softmax(self, logits: Row, tokens: Sequence[int]) -> list[float]:
-        """Return the probability of some tokens by the logits alone."""
-        if self._scratch is None:
-            self._scratch = np.empty(self._size, np.float32)
-        np.subtract(logits, logits.max(), out=self._scratch)
-        np.exp(self._scratch, out=self._scratch)
+
+class Odds:
+    """The probabilities of the tokens of a vocabulary of `size`, by logits that nobody has touched yet."""
+
+    def __init__(self, size: int) -> None:
+        self._weights = np.empty(size, np.float32)
+        self._columns = size // _LANES
+        self._covered = self._columns * _LANES
+        self._lanes = np.arange(0, self._covered, max(1, self._columns))
+        self._tail = np.arange(self._covered, size)
+
+    def weigh(self, logits: Row, number: int, drawn: int) -> tuple[list[int], list[float]]:
+        """Return a token that was drawn and then the `number` most probable ones, the best first, with probabilities.
+
+        Of equal ones at the end any may come.
+        """
+        weights = self._weights
+        np.subtract(logits, logits.max(), out=weights)
+        np.exp(weights, out=weights)
+        tokens = [drawn, *self._best(number)]
         # numpy sums pairwise: six digits are sure.
-        shares: list[float] = (self._scratch[tokens] / self._scratch.sum()).tolist()
-        return shares
+        shares: list[float] = (weights[tokens] / weights.sum()).tolist()
+        return tokens, shares
 
+    def _best(self, number: int) -> list[int]:
+        weights = self._weights
+        places = np.arange(len(weights)) if number >= self._columns else self._candidates(number)
+        best: list[int] = places[np.argsort(-weights[places], kind="stable")[:number]].tolist()
+        return best
 
-def highest(logits: Row, number: int) -> list[int]:
-    """Return the tokens with the highest logits, the highest first; of equal ones at the end, any."""
-    columns = len(logits) // _LANES
-    if number >= columns:
-        return _ranked(logits, np.arange(len(logits)))[:number]
-    # The highest ones stand in the columns with the highest peaks: a few hundred are left to be sorted.
-    covered = columns * _LANES
-    peaks = logits[:covered].reshape(_LANES, columns).max(axis=0)
-    best = np.argpartition(peaks, columns - number)[columns - number :]
-    places = (best[:, None] + np.arange(0, covered, columns)).ravel()
-    return _ranked(logits, np.concatenate((places, np.arange(covered, len(logits)))))[:number]
-
-
-def _ranked(logits: Row, tokens: NDArray[np.int_]) -> list[int]:
-    ranked: list[int] = tokens[np.lexsort((tokens, -logits[tokens]))].tolist()
-    return ranked
+    def _candidates(self, number: int) -> NDArray[np.int_]:
+        """Return a few hundred places: the columns with the highest peaks hold all the highest weights."""
+        peaks = self._weights[: self._covered].reshape(_LANES, self._columns).max(axis=0)
+        columns = np.argpartition(peaks, self._columns - number)[self._columns - number :]
+        inner = np.add.outer(columns, self._lanes).ravel()
+        return np.concatenate((inner, self._tail)) if len(self._tail) else inner

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from llama_cpp import llama_cpp as native
 
-from backends.llamacpp.candidates import Candidates, Row, highest, row_of
+from backends.llamacpp.candidates import Candidates, Odds, Row, row_of
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.ngrams import Ngrams
 from backends.sampling import SamplingParams
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _MIROSTAT_CANDIDATES = 100
 """The m of the mirostat 1 paper, as in llama.cpp."""
+_FEW = 64
+"""So many excluded tokens are sure to leave others."""
 _SHAPING = ("penalties", "dry", "temperature")
 _WINDOWED = ("penalties", "dry")
 
@@ -122,6 +125,7 @@ class Sampler:
         self._greedy = params.canonical().greedy
         self._ngrams = Ngrams(params.no_repeat_ngram_size, tokens)
         self._candidates = Candidates(vocabulary.size)
+        self._odds: Odds | None = None
         self.last: Choice | None = None
         settings = native.llama_sampler_chain_default_params()
         settings.no_perf = True
@@ -136,12 +140,19 @@ class Sampler:
 
     def sample(self, context: native.llama_context_p, index: int) -> int:
         """Draw from the logits of the batch's `index`-th token, and remember the token drawn. Raises `EngineFailed`."""
-        if self._guide is None and not self._alternatives and not self._excluded():
-            # The same draw, a tenth of a millisecond sooner: the library fills the array, and nobody looks into it.
+        excluded = self._excluded()
+        if self._guide is None and not self._alternatives and (not excluded or self._is_plain(excluded)):
+            # The same draw, some tenths of a millisecond sooner: the library fills the array, nobody looks into it.
+            if excluded:
+                row_of(context, index, self._vocabulary.size)[list(excluded)] = -np.inf
             token: int = native.llama_sampler_sample(self.chain, context, index)
             self._remember(token)
             return token
         return self.draw(row_of(context, index, self._vocabulary.size))
+
+    def _is_plain(self, excluded: Collection[int]) -> bool:
+        """Whether a logit of minus infinity does what leaving a token out does: taking the maximum, it does."""
+        return self._greedy and len(excluded) <= _FEW
 
     def draw(self, logits: Row) -> int:
         """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
@@ -165,8 +176,9 @@ class Sampler:
         return self._banned.union(ends, self._ngrams.banned)
 
     def _choice(self, logits: Row, token: int) -> Choice:
-        tokens = [token, *highest(logits, self._alternatives)]
-        before = self._candidates.softmax(logits, tokens)
+        if self._odds is None:
+            self._odds = Odds(self._vocabulary.size)
+        tokens, before = self._odds.weigh(logits, self._alternatives, token)
         by_chance = self._candidates.probabilities
         after = [float(each == token) for each in tokens] if self._greedy else by_chance(tokens)
         pieces = map(self._vocabulary.spelled.__getitem__, tokens)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from backends.errors import EngineFailed
-from backends.llamacpp.candidates import Candidates, Row, highest
+from backends.llamacpp.candidates import Odds, Row
 from backends.llamacpp.sampler import Sampler
 from backends.sampling import SamplingParams
+from tests.backends.references import softmax
 from tests.backends.test_distributions import SIZE, Words, made_up
 
 
@@ -36,9 +37,10 @@ def test_the_highest_logits_are_found(size: int) -> None:
     plain = random.normal(0, 3, size).astype(np.float32)
     for logits in (plain, np.round(plain), np.zeros(size, np.float32), np.sort(plain), np.sort(plain)[::-1].copy()):
         for number in (1, 5, 20):
-            found = highest(logits, number)
-            assert len(set(found)) == min(number, size)
-            assert logits[found].tolist() == np.sort(logits)[::-1][:number].tolist()
+            (drawn, *found), (share, *shares) = Odds(size).weigh(logits, number, 0)
+            assert len(set(found)) == min(number, size) and drawn == 0
+            assert np.exp(logits[found]) == pytest.approx(np.exp(np.sort(logits)[::-1][:number]))
+            assert [share, *shares] == pytest.approx(softmax(logits.astype(np.float64))[[0, *found]].tolist(), rel=1e-4)
 
 
 def test_a_guide_and_the_bans_leave_what_both_allow() -> None:
@@ -69,5 +71,4 @@ def test_a_guide_that_allows_nothing_is_an_error() -> None:
 
 def test_probabilities_are_of_the_logits_alone() -> None:
     logits = np.array([0, 1, 2, -np.inf], np.float32)
-    found = Candidates(4).softmax(logits, [2, 3, 0])
-    assert found == pytest.approx([0.66524096, 0, 0.09003057])
+    assert Odds(4).weigh(logits, 2, 3) == ([3, 2, 1], pytest.approx([0, 0.66524096, 0.24472847]))

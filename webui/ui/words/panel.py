@@ -18,6 +18,7 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.quantization": ("Quantization", "Квантование"),
     "model.template": ("Chat template", "Шаблон диалога"),
     "model.template.own": ("the model's own", "собственный шаблон модели"),
+    "model.template.engine": ("the engine's own", "собственный шаблон движка"),
     "model.broken": ("This file is damaged or not whole", "Файл повреждён или скачан не до конца"),
     "model.stays": ("“{name}” stays loaded.", "По-прежнему загружена «{name}»."),
     "model.unload": ("Unload", "Выгрузить"),
@@ -123,9 +124,11 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "levers.alternatives": ("Alternatives kept", "Сколько вариантов хранить"),
     "levers.alternatives.help": (
         "How many words that could have stood in its place are kept with each word of a reply, with their "
-        "probabilities. They are not part of the reply, and cost a few hundredths of the speed; 0 keeps none.",
+        "probabilities. They change nothing in the reply, and cost small models up to a tenth of their speed, large ones "
+        "hardly any; 0 keeps none.",
         "Сколько слов, которые могли бы стоять на этом месте, хранится с каждым словом ответа вместе с вероятностями. "
-        "На сам ответ они не влияют, а скорость снижают на несколько сотых; 0 — не хранить.",
+        "На сам ответ они не влияют; маленькие модели теряют на этом до десятой доли скорости, большие — почти ничего. "
+        "0 — не хранить.",
     ),
     "levers.moved": (
         "{count} {count:lever is|levers are} not in neutral",
