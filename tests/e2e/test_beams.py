@@ -69,7 +69,7 @@ def test_the_best_beam_is_shown_while_it_searches(searches: tuple[Site, Searches
     expect(tree.locator("summary")).to_have_text("3 beams")
     tree.locator("summary").click()
     expect(tree.locator("li")).to_have_count(5)
-    assert tree.locator(".rating").all_text_contents() == ["1 · -0.42", "2 · -0.61", "3 · -1.25"]
+    assert tree.locator(".rating").all_text_contents() == ["1 · −0.42", "2 · −0.61", "3 · −1.25"]
     assert tree.locator("li.taken > .piece").all_text_contents() == [
         "In ", "the kitchen, **black** and old.", "\n\nIt sang.",
     ]  # fmt: skip

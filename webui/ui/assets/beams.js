@@ -19,9 +19,13 @@ function tree(app, found) {
   for (const [at, [parent, text, rating]] of found.entries()) {
     const place = rating === null ? null : ratings.indexOf(rating) + 1;
     items.push(h("li", { class: taken.has(at) ? "taken" : null }, h("span", { class: "piece" }, text || "…"),
-      place && h("span", { class: "rating", title: app.t("beams.rating", { place, rating: rating.toFixed(3) }) }, `${place} · ${rating.toFixed(2)}`)));
+      place && h("span", { class: "rating", title: app.t("beams.rating", { place, rating: minus(rating.toFixed(3)) }) }, `${place} · ${minus(rating.toFixed(2))}`)));
     if (parent < 0) root.append(items[at]);
     else (items[parent].querySelector(":scope > ul") ?? items[parent].appendChild(h("ul"))).append(items[at]);
   }
   return root;
+}
+
+function minus(number) {
+  return number.replace("-", "−");
 }
