@@ -23,6 +23,8 @@ _LAYOUT = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """The library's llama_token_data."""
 _LANES = 64
 """Weights are looked through in so many rows at once, when the highest are wanted."""
+_FEW = 64
+"""So many banned tokens are taken out one by one."""
 _MANY = 1000
 """How many candidates are looked through one by one."""
 
@@ -56,19 +58,26 @@ class Candidates:
             self._data = np.zeros(self._size, _LAYOUT)
             self._numbers = np.arange(self._size, dtype=np.int32)
             self._address = self._data.ctypes.data
-        if banned:
+        if allowed is None and len(banned) <= _FEW:
+            self._data["id"], self._data["logit"] = self._numbers, logits
+            size = self._without(banned)
+        else:
             left = np.ones(self._size, np.bool_) if allowed is None else allowed.copy()
             left[list(banned)] = False
-            allowed = left if allowed is None or left.any() else allowed
-        if allowed is None:
-            self._data["id"], self._data["logit"], size = self._numbers, logits, self._size
-        else:
-            tokens = np.flatnonzero(allowed)
+            tokens = np.flatnonzero(left if allowed is None or left.any() else allowed)
             size = len(tokens)
             self._data["id"][:size], self._data["logit"][:size] = tokens, logits[tokens]
         # A chain moves the pointer, too.
         self._array.data = ctypes.cast(self._address, ctypes.POINTER(native.llama_token_data))
         self._array.size, self._array.selected, self._array.sorted = size, -1, False
+
+    def _without(self, banned: Collection[int]) -> int:
+        """Put the last tokens into the places of a few banned ones; return how many are left."""
+        size = self._size
+        for token in sorted(banned, reverse=True):
+            size -= 1
+            self._data[token] = self._data[size]
+        return size
 
     def draw(self, chain: native.llama_sampler_p) -> int:
         """Let a chain draw, and return the token. Raises `EngineFailed` where nothing can be drawn."""
@@ -87,7 +96,7 @@ class Candidates:
         Only after a chain that drew by chance: one that takes the maximum computes no probabilities.
         """
         left = self._left()
-        if len(left) == self._size and left["id"][tokens].tolist() == list(tokens):
+        if max(tokens) < len(left) and left["id"][tokens].tolist() == list(tokens):
             shares: list[float] = left["p"][tokens].tolist()
             return shares
         if len(left) > _MANY:

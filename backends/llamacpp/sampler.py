@@ -86,6 +86,10 @@ def _temperature(params: SamplingParams, _window: int) -> tuple[Any, ...]:
     return params.temperature, params.dynatemp_range, params.dynatemp_exponent
 
 
+def _is_dynamic(step: Step) -> bool:
+    return step.name == "temperature" and step.values[1] > 0
+
+
 def _unless(name: str, neutral: float) -> Callable[[SamplingParams, int], tuple[Any, ...]]:
     def read(params: SamplingParams, _window: int) -> tuple[Any, ...]:
         value = getattr(params, name)
@@ -131,6 +135,7 @@ class Sampler:
         settings.no_perf = True
         self.chain = native.llama_sampler_chain_init(settings)
         steps = plan(params, window)
+        self._entropic = any(step.name == "typical_p" or _is_dynamic(step) for step in steps)
         for step in steps:
             self._add(step)
         last = max((step.values[0 if step.name == "penalties" else 3] for step in steps if step.name in _WINDOWED),
@@ -151,8 +156,8 @@ class Sampler:
         return self.draw(row_of(context, index, self._vocabulary.size))
 
     def _is_plain(self, excluded: Collection[int]) -> bool:
-        """Whether a logit of minus infinity does what leaving a token out does: taking the maximum, it does."""
-        return self._greedy and len(excluded) <= _FEW
+        """Whether a logit of minus infinity does what leaving a token out does: where nothing looks at the entropy."""
+        return not self._entropic and len(excluded) <= _FEW
 
     def draw(self, logits: Row) -> int:
         """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
