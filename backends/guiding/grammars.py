@@ -21,8 +21,9 @@ from llguidance.gbnf_to_lark import GbnfToLarkError, gbnf_to_lark
 from backends.guiding import schemas
 from backends.guiding.places import Path, place, place_in_json
 
-_SPACES = r"[ \t\n\r]{1,40}"
-"""White space between the marks of JSON: small models would otherwise go on with it for ever."""
+_SPACES = r" |\r?\n[ \t]{0,24}"
+"""White space between the marks of JSON: a space, or a new line with its indent. Small models would otherwise go on
+with it for ever."""
 _OPTIONS: Mapping[str, object] = {"lenient": False, "coerce_one_of": False, "whitespace_pattern": _SPACES}
 _OBJECT = '{"type": "object"}'
 

@@ -42,6 +42,25 @@ def test_a_shape_is_chosen_and_kept_and_the_engine_gets_it(site: Open, visit: Vi
     assert opened.backend.requests[-1].constraint is None
 
 
+def test_a_shape_that_is_chosen_before_the_preset_has_come_stays(site: Open, visit: Visit) -> None:
+    opened = site(Script(replies=["yes"], constraints=frozenset(SHAPES)))
+    chat = visit(opened.url)
+    page = panel(chat)
+    page.evaluate(
+        """() => {
+            const select = document.querySelector('#preset select');
+            select.value = 'deterministic';
+            select.dispatchEvent(new Event('change'));
+            document.querySelector('[data-example="yes_no"]').click();
+        }"""
+    )
+    expect(page.locator("#knob-temperature input[type=number]")).to_have_value("0")
+    expect(page.locator("#shape-text")).to_have_value("yes\nno")
+    chat.say("Is it?")
+    assert opened.backend.requests[-1].constraint == Constraint("choices", choices=("yes", "no"))
+    assert opened.backend.requests[-1].sampling.temperature == 0
+
+
 def test_what_is_wrong_is_said_where_while_one_types(site: Open, visit: Visit) -> None:
     opened = site(Script(replies=["x"], constraints=frozenset(SHAPES)))
     chat = visit(opened.url)

@@ -7,6 +7,7 @@ import { Shape } from "./shape.js";
 
 const CHANGE_MS = 300;
 const OPEN_KEY = "samovar.levers.groups";
+const SHAPE = "shape";
 
 export class Levers {
   constructor(app) {
@@ -17,7 +18,7 @@ export class Levers {
     this.presets = new Presets(app, this);
     // A shape that is half written is not kept yet: until it is good, the last good one is.
     this.save = debounced(() => app.act("levers", { levers: { ...this.value(), shape: this.shape.kept } }), CHANGE_MS);
-    this.shape = new Shape(app, () => this.save());
+    this.shape = new Shape(app, { touched: () => this.moving?.add(SHAPE), changed: () => this.save() });
     this.start = h("textarea", { rows: "1", class: "field", placeholder: app.t("levers.start_with.placeholder") });
     this.system = h("textarea", { rows: "2", class: "field", placeholder: app.t("levers.system.placeholder") });
     this.keepSystem = debounced(() => this.saveSystem(), 600);
@@ -79,13 +80,14 @@ export class Levers {
     if (this.save.due() && this.moving === null) return;
     this.save.cancel();
     // What the person moved after choosing a preset, and before it came, is meant to stay.
-    const later = Object.fromEntries([...(this.moving ?? [])].map((knob) => [knob, this.knobs.get(knob).value]));
+    const later = Object.fromEntries([...(this.moving ?? [])].filter((moved) => moved !== SHAPE).map((knob) => [knob, this.knobs.get(knob).value]));
+    const reshaped = this.moving?.has(SHAPE) ?? false;
     this.moving = null;
     this.fill({ ...sampling, ...later });
-    if (Object.keys(later).length) this.save();
+    if (!reshaped) this.shape.value = shape;
+    if (Object.keys(later).length || reshaped) this.save();
     if (document.activeElement !== this.start) this.start.value = start_with;
     grow(this.start);
-    this.shape.value = shape;
     this.alternatives.value = alternatives;
     this.chosen = preset;
     this.drawCounts();

@@ -10,9 +10,10 @@ const WRITTEN = new Set(["schema", "choices", "regex", "grammar"]);
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
 export class Shape {
-  /** `changed()` is called when the shape is another one, and can be kept to. */
-  constructor(app, changed) {
+  /** `touched()` is called when the person does anything here, `changed()` when there is another shape that is good. */
+  constructor(app, { touched, changed }) {
     this.app = app;
+    this.touched = touched;
     this.changed = changed;
     this.kind = "free";
     this.texts = new Map();
@@ -70,6 +71,7 @@ export class Shape {
 
   pick(kind) {
     if (kind === this.kind) return;
+    this.touched();
     this.kind = kind;
     this.wrong = null;
     this.draw();
@@ -87,6 +89,7 @@ export class Shape {
   }
 
   typed() {
+    this.touched();
     this.texts.set(this.kind, this.field.value);
     grow(this.field);
     this.said.dataset.stale = "";
@@ -110,6 +113,7 @@ export class Shape {
   }
 
   example(name) {
+    this.touched();
     const [kind, text] = EXAMPLES[name]((word) => this.app.t(`shape.word.${word}`));
     this.kind = kind;
     this.texts.set(kind, text);
