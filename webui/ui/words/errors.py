@@ -45,10 +45,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "У движка {engine} нет рычага «{name}». Верните его в нейтраль.",
     ),
     "unsupported_parameter.num_beams": (
-        "Beam search is not possible here: it needs a model that runs on this computer and keeps its whole past. Set "
-        "the number of beams to 1.",
-        "Лучевой поиск здесь невозможен: для него нужна модель, которая работает на этом компьютере и помнит всё "
-        "прочитанное. Поставьте число лучей в 1.",
+        "Beam search is not possible here: it needs a model that runs on this computer, keeps its whole past, and was "
+        "not started with --exact. Set the number of beams to 1.",
+        "Лучевой поиск здесь невозможен: для него нужна модель, которая работает на этом компьютере, помнит всё "
+        "прочитанное и запущена без --exact. Поставьте число лучей в 1.",
     ),
     "unsupported_parameter.constraint.json": (
         "The engine {engine} cannot keep its replies to JSON.",
