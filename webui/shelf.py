@@ -69,11 +69,11 @@ class Shelf:
 
     def models(self) -> tuple[LocalModel, ...]:
         """Return the models in the folder of downloads, and those elsewhere on this computer that were used."""
-        found = {model.path: model for model in Library(self._settings.models_dir).models()}
+        found = {model.path.resolve(): model for model in Library(self._settings.models_dir).models()}
         for choice in self._kept.all():
             model = None if may_take("remote", choice.reference) else self._model(choice.reference)
             if model is not None:
-                found.setdefault(model.path, model)
+                found.setdefault(model.path.resolve(), model)
         return tuple(found.values())
 
     def engines(self) -> tuple[ModelChoice, ...]:
@@ -89,7 +89,7 @@ class Shelf:
         """Return the file or folder of the model that is loaded."""
         loaded = self._loader.state.loaded
         model = self._model(loaded.reference) if loaded is not None else None
-        return model.path if model is not None else None
+        return model.path.resolve() if model is not None else None
 
     def resolve(self, shown: str) -> str:
         """Return the reference that was shown so, with the credentials that were masked."""

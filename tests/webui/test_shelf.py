@@ -51,6 +51,8 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
 
 def test_models_and_engines_that_were_used_are_listed(room: Room, tmp_path: Path) -> None:
     there = put(tmp_path / "models" / "there.gguf")
+    (tmp_path / "link.gguf").symlink_to(there)
+    room.kept.keep(ModelChoice(str(tmp_path / "link.gguf")))
     elsewhere = put(tmp_path / "elsewhere" / "used-Q8_0.gguf")
     for choice in (ModelChoice(str(elsewhere)), ModelChoice(SECRET), ModelChoice(str(tmp_path / "gone.gguf"))):
         room.kept.keep(choice)

@@ -25,7 +25,7 @@ INSTALL: Mapping[str, tuple[str, ...]] = {
 def models(shelf: Shelf) -> dict[str, Any]:
     """Return the models on this computer and the engines that were used; sizes in bytes."""
     loaded = shelf.loaded()
-    rows = [{**_model(model), "loaded": model.path == loaded} for model in shelf.models()]
+    rows = [{**_model(model), "loaded": model.path.resolve() == loaded} for model in shelf.models()]
     return {
         "kind": "models",
         "list": rows,

@@ -111,7 +111,7 @@ export class Model {
       ["model.window", tokens(state.window)],
       ["model.trained", state.trained_window && state.trained_window !== state.window && tokens(state.trained_window)],
       ["model.quantization", [state.quantization, state.size && bytes(state.size, app)].filter(Boolean).join(" · ")],
-      ["model.template", state.template.startsWith("own") ? app.t("model.template.own") : state.template],
+      ["model.template", state.template === "engine" ? app.t("model.template.engine") : state.template.startsWith("own") ? app.t("model.template.own") : state.template],
       ["model.counts", state.exact ? "" : app.t("model.counts.estimate")],
     ].filter(([, value]) => value);
   }

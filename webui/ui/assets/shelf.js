@@ -22,7 +22,7 @@ export class Shelf {
     this.field.addEventListener("input", () => { if (!this.field.value.trim()) this.choose(""); else this.look(); });
     this.field.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) this.submit(); });
     app.on("models", (patch) => this.learn(patch));
-    app.on("card", (card) => { if (card.reference === this.chosen) { this.opening.show(card); this.place(); } });
+    app.on("card", (card) => { if (card.reference === this.chosen) { this.opening.show(card); this.place(); this.opening.element.scrollIntoView({ block: "nearest" }); } });
   }
 
   /** Look at a model; what is known of it comes as a card. "" folds the card away. */
@@ -81,7 +81,7 @@ export class Shelf {
     const facts = [model.quantization, bytes(model.size, app), model.window && app.t("model.window.short", { tokens: model.window })];
     return h("button", {
       type: "button", class: "shelf-row", disabled: model.broken, "data-reference": model.reference, "data-loaded": model.loaded, title: model.reference,
-      "aria-expanded": "false", onclick: () => this.pick(model.reference), ondblclick: () => this.load(model.reference, null),
+      "aria-expanded": "false", onclick: () => this.pick(model.reference),
     }, h("span", {}, model.name), h("small", {}, model.broken ? app.t("model.broken") : facts.filter(Boolean).join(" · ")));
   }
 

@@ -6,7 +6,7 @@ export function bytes(count, app) {
   return new Intl.NumberFormat(app.language, { style: "unit", unit, maximumFractionDigits: digits }).format(value);
 }
 
-/** Return the last part of a path or a name. Addresses stay whole. */
+/** Return the last part of a path or a name; addresses stay whole but for their scheme. */
 export function last(reference) {
-  return reference.includes("://") ? reference.replace(/^https?:\/\//, "") : reference.split(/[\\/]/).filter(Boolean).at(-1) ?? "";
+  return reference.includes("://") ? reference.replaceAll(/(^|,)\s*https?:\/\//g, (_, comma) => (comma ? ", " : "")) : reference.split(/[\\/]/).filter(Boolean).at(-1) ?? "";
 }
