@@ -1,8 +1,9 @@
 """Whether the page keeps up with the model, whatever stands above the reply.
 
 A reply of 400 tokens is asked for by a click in Chromium. "shown" is the time from the click to its last word on the
-screen, "first" to its first word less the engine's own time to it, "processor" what the server spends for a reply of
-2,048 tokens. All messages of the dialogue are on the page, which is more than a reader sees who has not scrolled up.
+screen, "first" to its first word less the engine's own time to it. "processor" is what the server spends for a reply
+of 2,048 tokens, reckoned from one of half that length. All messages of the dialogue are on the page, which is more
+than a reader sees who has not scrolled up.
 
 The scripted model stands for an engine of known pace that takes no processor. With the real one, the browser, the
 server and the engine share the cores; "engine alone" reads the same prompt and writes as much, with nobody looking.
@@ -41,7 +42,7 @@ SCRIPTED_SIZES = (10, 500)
 TOKENS = 400
 SPEED = 150.0
 """Of the scripted model, in tokens a second: a little above the starter model's on two cores."""
-LONG = 2048
+LONG = 1024
 WINDOW = 2048
 GREEDY = SamplingParams(temperature=0, max_tokens=TOKENS, min_tokens=TOKENS)
 
@@ -53,7 +54,7 @@ RATIOS = (
     Ratio("model, 2,000 messages: shown", "model alone, 2,000 messages: shown", 1.1, at_least=False),
 )
 BOUNDS = (
-    Bound("script, 500 messages: processor", 1.0),
+    Bound("script, long reply: processor", 1.0),
     Bound("script, 500 messages: first", 50),
     Bound("model, 500 messages: first", 50),
 )
@@ -67,21 +68,35 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
         browser = stack.enter_context(chromium())
         dialogues = [talks.talk(random.Random(size), size) for size in SIZES]
         found: dict[str, Measure] = {"script alone": lambda _seed: {"shown": _alone(scripted.model(TOKENS, SPEED))}}
-        for kind in ("script", "model"):
+        for kind in ("long", "script", "model"):
             chats = talks.store(folder / kind, dialogues)
         with closing(History(talks.url_of(folder / "model"))) as history:
             save_levers(history, talks.OWNER, Levers(GREEDY))
         found |= stack.enter_context(_scripted(browser, folder / "script", chats))
+        found |= stack.enter_context(_long(browser, folder / "long", chats[1]))
         found |= stack.enter_context(_modelled(browser, folder / "model", chats, setup))
         yield found
 
 
 @contextmanager
 def _scripted(browser: Browser, folder: Path, chats: list[int]) -> Iterator[dict[str, Measure]]:
-    with scripted.serving(folder, TOKENS, SPEED) as (url, process):
+    with scripted.serving(folder, TOKENS, SPEED) as (url, _):
         chosen = dict(zip(SIZES, chats, strict=True))
         pages = {size: _open(browser, url, chosen[size], size) for size in SCRIPTED_SIZES}
-        yield {f"script, {size:,} messages": _Sending(page, process) for size, page in pages.items()}
+        yield {f"script, {size:,} messages": _Sending(page) for size, page in pages.items()}
+
+
+@contextmanager
+def _long(browser: Browser, folder: Path, chat: int) -> Iterator[dict[str, Measure]]:
+    with scripted.serving(folder, LONG, SPEED) as (url, process):
+        sending = _Sending(visit(browser, url, chat))
+
+        def measure(seed: int) -> Mapping[str, float]:
+            before = _processor(process)
+            sending(seed)
+            return {"processor": (_processor(process) - before) * 2048 / LONG}
+
+        yield {"script, long reply": measure}
 
 
 @contextmanager
@@ -110,16 +125,13 @@ class _Sending:
     """Sends a short message to the scripted model."""
 
     page: Page
-    process: psutil.Process
 
     def __call__(self, seed: int) -> dict[str, float]:
         self.page.fill("#composer textarea", talks.words(random.Random(seed), 12))
         self.page.wait_for_timeout(400)  # until the window has been measured with it
-        before = _processor(self.process)
         taken = timed(self.page, "#send")
-        spent = _processor(self.process) - before
         assert len(taken.text) > 2 * TOKENS, taken.text
-        return {"shown": taken.last, "first": (taken.first - 1 / SPEED) * 1000, "processor": spent * LONG / TOKENS}
+        return {"shown": taken.last, "first": (taken.first - 1 / SPEED) * 1000}
 
 
 @dataclass(frozen=True)
