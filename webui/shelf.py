@@ -25,7 +25,7 @@ _NOTHING, _UNKNOWN = ModelChoice(""), Found()
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """What a model takes in a dtype ("" = as the file has it): bytes, and the kinds of devices that hold it.
+    """What a model takes in a dtype ("" = as the file has it): bytes (0 = unknown), and which kinds of devices hold it.
 
     `possible` is False where this machine cannot hold weights so.
     """
@@ -112,8 +112,8 @@ class Shelf:
             offers(reference, found),
             self._kept.of(reference),
             there,
-            tuple(_weighing(parameters, dtype, there) for dtype in BITS) if parameters else (),
-            _unasked(parameters, there),
+            tuple(_weighing(parameters, dtype, there) for dtype in BITS),
+            _unasked(parameters, there) if parameters else "",
             _mapped(found, window, there),
             window,
         )

@@ -83,7 +83,7 @@ export class Opening {
     if (heavy) this.weigh(sections.takes, card.takes);
     for (const row of sections.weights?.querySelectorAll("label") ?? []) {
       const takes = card.dtypes.find(({ dtype }) => dtype === row.dataset.dtype);
-      if (takes) this.weigh(row.querySelector("small"), takes);
+      if (takes?.size) this.weigh(row.querySelector("small"), takes);
     }
   }
 
@@ -125,9 +125,9 @@ export class Opening {
       return h("label", { "data-dtype": value }, h("input", { type: "radio", name: "model-dtype", value, checked: this.chosen.dtype === value, disabled: takes !== undefined && !takes.possible, onchange: () => this.set("dtype", value) }), h("span", {}, label), h("small", {}));
     };
     return h("fieldset", { class: "weights" }, h("legend", {}, app.t("model.weights")),
-      row("", app.t("model.weights.auto", { name: card.dtypes.length ? app.t(`model.weights.${card.unasked}`) : "" })), ...names.map((name) => row(name, app.t(`model.weights.${name}`))),
+      row("", card.unasked ? app.t("model.weights.auto", { name: app.t(`model.weights.${card.unasked}`) }) : app.t("model.weights.any")), ...names.map((name) => row(name, app.t(`model.weights.${name}`))),
       card.dtypes.some(({ possible }) => !possible) && h("small", {}, app.t("model.few_bits")),
-      !card.dtypes.length && h("small", {}, app.t("model.weights.later")));
+      !card.unasked && h("small", {}, app.t("model.weights.later")));
   }
 
   device() {

@@ -54,6 +54,7 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "model.cannot.missing": ("{name} is not installed yet:", "{name} пока не установлен:"),
     "model.weights": ("Weights", "Веса"),
     "model.weights.auto": ("Auto: {name}", "Сам выберет: {name}"),
+    "model.weights.any": ("Auto", "Сам выберет"),
     "model.weights.float32": ("32 bits", "32 бита"),
     "model.weights.bfloat16": ("16 bits (bfloat16)", "16 бит (bfloat16)"),
     "model.weights.float16": ("16 bits (float16)", "16 бит (float16)"),
