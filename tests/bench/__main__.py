@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,22 @@ def main(argv: Sequence[str]) -> int:
         "model": setup.model.name,
         "threads": setup.threads,
         "benches": [],
+        "failed": {},
     }
     _say(f"{report['machine']['processor']}, {setup.threads} threads, {setup.model.name}")
     for name in asked.only or BENCHES:
-        result = harness.run(name, setup)
-        report["benches"].append(result)
-        _say("\n" + harness.table(result))
+        try:
+            result = harness.run(name, setup)
+        except Exception as error:
+            # What one of them lacks, a browser for instance, is no reason to measure nothing.
+            traceback.print_exc()
+            report["failed"][name] = f"{type(error).__name__}: {error}"
+        else:
+            report["benches"].append(result)
+            _say("\n" + harness.table(result))
         if asked.output:
             asked.output.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return 0
+    return 1 if report["failed"] else 0
 
 
 def _model() -> Path:
