@@ -85,6 +85,11 @@ class Context:
         for part in parts:
             size = len(part.tokens)
             end = at + size
+            if size == 1:  # most are: a reply that goes on
+                self._tokens[at], self._positions[at] = part.tokens[0], part.start
+                self._sequences[at], self._outputs[at] = self._name_pointers[part.sequence], part.logits
+                at = end
+                continue
             self._tokens[at:end] = part.tokens
             self._positions[at:end] = range(part.start, part.start + size)
             self._sequences[at:end] = [self._name_pointers[part.sequence]] * size

@@ -16,24 +16,29 @@ from backends.llamacpp.executor import Executor, Outcome, Part, Words
 from backends.llamacpp.pace import Pace
 from backends.llamacpp.run import Run
 from backends.llamacpp.searches import Searches
+from backends.llamacpp.writing import Writer
 from backends.values import FinishReason
+
+_NOBODY: frozenset[int] = frozenset()
 
 
 class Engine:
     """Continuous batching of up to `parallel` runs over one executor."""
 
     def __init__(self, executor: Executor, words: Words, parallel: int, keeping: Keeping | None = None) -> None:
-        self._executor, self._words, self._parallel = executor, words, parallel
+        self._executor, self._parallel = executor, parallel
         keeping = keeping or Keeping()
         self._cache, self._chunk = Cache(executor, parallel, keeping), keeping.chunk
         self._searches = Searches(executor, self._cache.sequences)
+        self._writer = Writer(executor, words, self._cache)
+        self._steady: list[Run] = []  # those that run, as long as all of them do nothing but write
         self._pace = Pace(executor.limit)
         self._running: dict[int, Run] = {}  # in the order of admission
         self._waiting: list[Run] = []  # guarded by the condition, as are the next three
         self._closing = self._changed = False
         self._numbers = 0
         self._served: dict[str, int] = {}
-        self._interruptible: frozenset[int] = frozenset()
+        self._interruptible = _NOBODY
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="llamacpp-engine", daemon=True)
         self._thread.start()
@@ -103,7 +108,7 @@ class Engine:
         with self._condition:
             self._changed = False
             waiting = {run.id: run for run in self._waiting}
-            views = [_waiting(run) for run in self._waiting]
+            views = [run.as_waiting() for run in self._waiting]
             queue = list(scheduler.order(views, self._views(), self._served))
             while queue and self._fits(waiting[queue[0]]):
                 run = waiting[queue.pop(0)]
@@ -117,24 +122,36 @@ class Engine:
         spare = self._executor.spare - sum(each.width - 1 for each in self._running.values())
         if run.width - 1 > spare:
             return False
-        return scheduler.fits(_waiting(run), self._views(), self._parallel, self._cache.cells)
+        return scheduler.fits(run.as_waiting(), self._views(), self._parallel, self._cache.cells)
 
     def _begin(self, run: Run) -> None:
         self._served[run.user] = max(self._served.values(), default=0) + 1
+        self._steady = []
         run.admit(self._cache.open(run.tokens, run.head))
 
     # One step
 
     def _step(self) -> None:
         self._executor.resume()
+        if self._steady and self._cache.free >= len(self._steady):
+            self._glide()
+            return
         self._end_cancelled()
         portions = self._portions()
         # In exact mode nobody shares a batch with others: its company changes the last digits of a result.
         for batch in ((each,) for each in portions) if self._chunk else (portions,):
-            if not self._decode(batch):
+            if not self._take(batch):
                 return
 
-    def _decode(self, portions: Sequence[scheduler.Portion]) -> bool:
+    def _glide(self) -> None:
+        """Take the last step once more, without asking anew what goes into it: between two tokens every call counts."""
+        runs = self._steady
+        if self._closing or any(run.cancelled for run in runs):
+            self._steady = []
+            return
+        self._decode(runs, [_part(run, 1) for run in runs])
+
+    def _take(self, portions: Sequence[scheduler.Portion]) -> bool:
         """Read the portions as one batch, and take what comes next; False where the step must begin anew."""
         runs = [self._running[portion.id] for portion in portions]
         self._allow_interrupts(runs)
@@ -145,15 +162,24 @@ class Engine:
         reading = sum(portion.tokens for run, portion in zip(runs, portions, strict=True) if run.unread > 1)
         if not reading:
             parts = self._with_drafts(runs, parts)
+        if not self._decode(runs, parts, reading):
+            return False
+        if not self._chunk and len(runs) == len(self._running) and all(run.only_writes for run in runs):
+            self._steady = runs
+        return True
+
+    def _decode(self, runs: Sequence[Run], parts: Sequence[Part], reading: int = 0) -> bool:
+        """Read a batch, `reading` tokens of it for those who do not write yet."""
+        writing = len(runs) if not reading else sum(run.unread == 1 for run in runs)
         self._pace.begin()
         try:
             outcome = self._executor.decode(parts)
         finally:
-            self._interruptible = frozenset()
+            self._interruptible = _NOBODY
         if outcome is not Outcome.DONE:
             self._recover(outcome, runs)
             return False
-        self._pace.end(sum(run.unread == 1 for run in runs), reading)
+        self._pace.end(writing, reading)
         self._advance(runs, parts)
         if any(run.written > 1 for run in runs):
             self._cache.park_next()
@@ -213,28 +239,9 @@ class Engine:
             self._searches.begin(run, first + len(part.tokens) - 1)
             reason: FinishReason | None = "stop" if run.search.over else None
         else:
-            reason = self._write(run, part, first)
+            reason = self._writer.write(run, part, first)
         if reason:
             self._finish(run, reason)
-
-    def _write(self, run: Run, part: Part, first: int) -> FinishReason | None:
-        """Draw what follows the last token, and while that is what was guessed, what follows the guess.
-
-        Every token is drawn from the same chances as without a guess. What was guessed wrongly is forgotten.
-        """
-        size = len(part.tokens)
-        for at in range(size - part.logits, size):
-            token = self._executor.sample(run.sampler, first + at)
-            ends = token in self._words.ends
-            reason: FinishReason | None = "stop" if ends else run.write(token, self._words.pieces[token])
-            if at + 1 < size and (reason or token != part.tokens[at + 1]):
-                run.guessed(size - 1, at)
-                if run.slot is not None:
-                    self._cache.cut(run.slot, part.start + at + 1)
-                return reason
-        if size > 1 and part.logits > 1:
-            run.guessed(size - 1, size - 1)
-        return reason
 
     # Beam searches
 
@@ -323,6 +330,7 @@ class Engine:
         run.finish(reason)
 
     def _let_go(self, run: Run) -> None:
+        self._steady = []
         if isinstance(run, BeamRun):
             self._searches.let_go(run)
         if run.slot is not None:
@@ -331,13 +339,7 @@ class Engine:
             self._changed = True
 
     def _views(self) -> list[scheduler.Running]:
-        return [
-            scheduler.Running(run.id, run.user, run.held, run.unread, run.remaining) for run in self._running.values()
-        ]
-
-
-def _waiting(run: Run) -> scheduler.Waiting:
-    return scheduler.Waiting(run.id, run.user, run.size, run.remaining, run.paused)
+        return [run.as_running() for run in self._running.values()]
 
 
 def _part(run: Run, count: int) -> Part:

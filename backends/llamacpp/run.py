@@ -9,6 +9,7 @@ from typing import Protocol
 
 from backends.errors import SamovarError
 from backends.llamacpp.draft import Draft
+from backends.llamacpp.scheduler import Running, Waiting
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.textstream import Piece, TextStream
 from backends.values import (
@@ -96,6 +97,19 @@ class Run:
     def unread(self) -> int:
         """The number of its tokens still to be read before the next can be drawn."""
         return len(self.tokens) - self.held
+
+    @property
+    def only_writes(self) -> bool:
+        """Whether its next step is one token, and nothing is guessed."""
+        return self.unread == 1 and self._draft is None
+
+    def as_waiting(self) -> Waiting:
+        """Return what the scheduler must know of it while it waits."""
+        return Waiting(self.id, self.user, self.size, self.remaining, self.paused)
+
+    def as_running(self) -> Running:
+        """Return what the scheduler must know of it while it runs."""
+        return Running(self.id, self.user, self.held, self.unread, self.remaining)
 
     def queue(self, place: int) -> None:
         """Tell its place among the waiting, if that changed."""
