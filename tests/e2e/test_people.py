@@ -90,7 +90,7 @@ def test_two_people_talk_at_once(house: Site, stranger: Callable[[], Page]) -> N
     sign_in(owner, house.url)
     join(guest, invited(owner, house.url), "Boris")
     mine, theirs = Chat(owner, house.url), Chat(guest, house.url)
-    long = "word " * 80
+    long = "word " * 400
     for chat, name in ((mine, "owner"), (theirs, "guest")):
         chat.type(f"{name} {long}")
         chat.page.click("#send")
