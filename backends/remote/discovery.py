@@ -136,7 +136,11 @@ def _look_at_samovar(client: Client, found: Found, card: Json, wanted: Wanted) -
         quantization=text(card.get("quantization")),
         parameters=whole(card.get("parameters")),
         size_bytes=whole(card.get("size_bytes")),
-        kind=replace(found.kind, shaping=found.kind.shaping.only(card.get("constraints"))),
+        kind=replace(
+            found.kind,
+            shaping=found.kind.shaping.only(card.get("constraints")),
+            alternatives=min(whole(card.get("alternatives")), found.kind.alternatives),
+        ),
     )
     return with_engine_template(found, wanted, OpenTokenizer(client, found.model, "/v1", strict=True), trusted=True)
 

@@ -133,7 +133,8 @@ class RemoteGeneration:
         wire = engine.wire(ready.route)
         shape = engine.kind.shaping.fields(self._asked.constraint) if self._asked.constraint is not None else {}
         content = {**engine.fields, "model": engine.model, **ready.content, **shape}
-        if told := min(self._asked.alternatives, engine.kind.alternatives):
+        told = min(self._asked.alternatives, engine.kind.alternatives)
+        if told and self._asked.params.num_beams == 1:
             content |= wire.probabilities(told)
         knobs = spelled(engine.kind.spelling, self._asked.params, engine.about.window)
         body = wire.body(content, knobs, self._most(place))

@@ -140,6 +140,7 @@ class _Desk:
             "quantization": info.quantization,
             "parameters": info.parameters,
             "size_bytes": info.size_bytes,
+            "alternatives": backend.capabilities.alternatives,
             "constraints": sorted(backend.capabilities.constraints),
         }
 

@@ -379,6 +379,7 @@ def test_another_samovar(engine: FakeEngine, opened: Run) -> None:
         "fingerprint": "f1",
         "quantization": "Q4",
         "constraints": ["json", "schema", "regex", "choices", "grammar"],
+        "alternatives": 20,
     }
     engine.routes |= {
         "GET /v1/models": models(card, owner="samovar"),

@@ -26,7 +26,7 @@ from backends.values import (
     TextDelta,
     TokenProbability,
 )
-from tests.backends.remote.fake import DONE, delta, events, fake, models
+from tests.backends.remote.fake import DONE, Letters, as_json, delta, events, fake, models, said
 
 HALF, QUARTER = math.log(0.5), math.log(0.25)
 TEA = {"token": " tea", "logprob": HALF, "bytes": [32, 116, 101, 97]}
@@ -124,6 +124,23 @@ def test_an_engine_is_asked_only_if_it_is_known_to_tell() -> None:
             assert (body.get("logprobs"), body.get("top_logprobs")) == ((True, 2) if told else (None, None))
             able = backend.capabilities
             assert (able.alternatives, "alternatives" in able.reasons) == ((20, False) if told else (0, True))
+            backend.close()
+
+
+def test_another_samovar_says_how_many_it_tells_and_is_not_asked_in_a_search() -> None:
+    """Its own model may be one of an engine that tells nothing."""
+    for listed, told in (({"alternatives": 3}, 3), ({}, 0), ({"alternatives": 0}, 0)):
+        letters = Letters()
+        tokenize = as_json({"tokens": letters.read("hi"), "count": 2})
+        routes = {"POST /v1/tokenize": tokenize, "POST /v1/detokenize": as_json({"text": "hi"})}
+        card = models({"id": "m", "max_model_len": 99, **listed}, owner="samovar")
+        with fake({"GET /v1/models": card, **routes}) as engine:
+            engine.routes["POST /v1/chat/completions"] = said("yes")
+            backend = open_reference(engine.url, BackendOptions())
+            assert backend.capabilities.alternatives == told
+            for beams, sent in ((1, told or None), (2, None)):
+                list(backend.start(Request(ASK, SamplingParams(num_beams=beams), alternatives=5)))
+                assert engine.bodies()[-1].get("top_logprobs") == sent
             backend.close()
 
 
