@@ -1,8 +1,8 @@
 """Whether a model still reads well after the front of a dialogue was taken out and the rest moved up.
 
-Measured on the starter model with 64 + 700 tokens taken out + 700 moved up + 256 new ones of the Python manual (the new
-ones are what is rated): see `LOSS`. Reading everything anew gives the same within the noise between texts: what stays
-was computed with the removed part in view, which a cold read lacks, and that helps as often as it harms.
+Measured with the starter model on six pages of the Python manual: 64 tokens of head, 700 taken out, 700 moved up, and
+then 256 new ones, which are rated. Perplexity after the shift : after reading anew = 12.233 : 12.269 = 0.997 in the
+mean, from 0.981 to 1.016 by page. What stays was computed with the removed part in view, which a cold read lacks.
 """
 
 from __future__ import annotations
