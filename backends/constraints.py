@@ -6,8 +6,9 @@ an engine, and nothing of it is passed over in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from backends.errors import InvalidConstraint
@@ -62,16 +63,7 @@ class Constraint:
 
     def grammar(self) -> str:
         """Return the shape as llguidance takes it."""
-        if len(self.text) > LONGEST or len(self.choices) > MOST_CHOICES or sum(map(len, self.choices)) > LONGEST:
-            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it is too long")
-        if not _is_text((self.text, *self.choices)):
-            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it holds half of a character")
-        if self.kind in ("schema", "regex", "grammar") and not self.text.strip():
-            raise InvalidConstraint(kind=self.kind, where="1:1", reason="it is empty")
-        try:
-            return _GRAMMARS[self.kind](self)
-        except grammars.Wrong as wrong:
-            raise InvalidConstraint(kind=self.kind, where=wrong.where, reason=wrong.reason) from None
+        return _grammar(self.kind, self.text, self.choices)
 
     @property
     def schema(self) -> Any:
@@ -105,10 +97,26 @@ def _is_text(texts: tuple[str, ...]) -> bool:
         return False
 
 
-_GRAMMARS: Mapping[str, Callable[[Constraint], str]] = {
-    "json": lambda _: grammars.of_object(),
-    "schema": lambda constraint: grammars.of_schema(constraint.text),
-    "regex": lambda constraint: grammars.of_regex(constraint.text),
-    "choices": lambda constraint: grammars.of_choices(constraint.choices),
-    "grammar": lambda constraint: grammars.of_grammar(constraint.text),
-}
+@lru_cache(32)
+def _grammar(kind: Shape, text: str, choices: tuple[str, ...]) -> str:
+    """Compile a shape; those used lately are remembered, as a shape is made anew for every request and every look."""
+    if len(text) > LONGEST or len(choices) > MOST_CHOICES or sum(map(len, choices)) > LONGEST:
+        raise InvalidConstraint(kind=kind, where="1:1", reason="it is too long")
+    if not _is_text((text, *choices)):
+        raise InvalidConstraint(kind=kind, where="1:1", reason="it holds half of a character")
+    if kind in ("schema", "regex", "grammar") and not text.strip():
+        raise InvalidConstraint(kind=kind, where="1:1", reason="it is empty")
+    try:
+        match kind:
+            case "json":
+                return grammars.of_object()
+            case "schema":
+                return grammars.of_schema(text)
+            case "regex":
+                return grammars.of_regex(text)
+            case "choices":
+                return grammars.of_choices(choices)
+            case "grammar":
+                return grammars.of_grammar(text)
+    except grammars.Wrong as wrong:
+        raise InvalidConstraint(kind=kind, where=wrong.where, reason=wrong.reason) from None

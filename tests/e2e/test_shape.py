@@ -92,6 +92,7 @@ def test_what_the_engine_cannot_do_is_greyed_out_with_the_reason(site: Open, vis
     page = panel(chat)
     expect(page.locator('[data-kind="json"]')).to_be_enabled()
     expect(page.locator('[data-kind="regex"]')).to_be_disabled()
+    expect(page.locator('[data-example="record"]')).to_be_disabled()
     expect(page.locator('[data-kind="regex"]')).to_have_attribute(
         "title", "The engine scripted cannot keep its replies to a regular expression."
     )

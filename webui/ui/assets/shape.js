@@ -39,8 +39,8 @@ export class Shape {
     this.field.addEventListener("input", () => this.typed());
     this.said = h("button", { type: "button", id: "shape-said", class: "said", hidden: true, title: app.t("shape.goto"), onclick: () => this.goTo() });
     this.reason = h("small", { class: "reason", hidden: true });
-    const examples = h("p", { class: "examples" }, h("span", {}, app.t("shape.examples")),
-      ["yes_no", "list", "record", "table"].map((name) => h("button", { type: "button", "data-example": name, onclick: () => this.example(name) }, app.t(`shape.example.${name}`))));
+    this.examples = new Map(Object.keys(EXAMPLES).map((name) => [name, h("button", { type: "button", "data-example": name, onclick: () => this.example(name) }, app.t(`shape.example.${name}`))]));
+    const examples = h("p", { class: "examples" }, h("span", {}, app.t("shape.examples")), [...this.examples.values()]);
     this.element = h("details", { id: "shape", class: "group shape", open: localStorage.getItem(OPEN_KEY) === "yes" },
       h("summary", {}, app.t("shape.title"), this.count), row, this.help, this.reason, this.field, this.said, examples);
     this.element.addEventListener("toggle", () => { localStorage.setItem(OPEN_KEY, this.element.open ? "yes" : "no"); grow(this.field); });
@@ -114,9 +114,9 @@ export class Shape {
 
   example(name) {
     this.touched();
-    const [kind, text] = EXAMPLES[name]((word) => this.app.t(`shape.word.${word}`));
+    const { kind, text } = EXAMPLES[name];
     this.kind = kind;
-    this.texts.set(kind, text);
+    this.texts.set(kind, text((word) => this.app.t(`shape.word.${word}`)));
     this.wrong = null;
     this.draw();
     this.check();
@@ -158,6 +158,7 @@ export class Shape {
     const start = rows.slice(0, line - 1).reduce((at, row) => at + row.length + 1, 0);
     this.field.focus();
     this.field.setSelectionRange(start + column - 1, Math.max(start + column, start + (rows[line - 1]?.length ?? 0)));
+    this.field.scrollTop = (this.field.scrollHeight * Math.max(0, line - 3)) / rows.length;
   }
 
   /** The choices leave out empty lines, so their numbers are not those of the lines. */
@@ -173,6 +174,10 @@ export class Shape {
     for (const [kind, button] of this.kinds) {
       button.disabled = this.refused.has(kind) && kind !== this.kind;
       button.title = this.refused.get(kind) ?? "";
+    }
+    for (const [name, button] of this.examples) {
+      button.disabled = this.refused.has(EXAMPLES[name].kind);
+      button.title = this.refused.get(EXAMPLES[name].kind) ?? "";
     }
     this.drawReason();
   }
@@ -192,17 +197,17 @@ const written = (schema) => JSON.stringify(schema, null, 2);
 const record = (properties) => ({ type: "object", properties, required: Object.keys(properties), additionalProperties: false });
 
 const EXAMPLES = {
-  yes_no: (word) => ["choices", [word("yes"), word("no")].join("\n")],
-  list: () => ["schema", written({ type: "array", items: { type: "string", maxLength: 60 }, minItems: 3, maxItems: 7 })],
-  record: (word) => ["schema", written(record({
+  yes_no: { kind: "choices", text: (word) => [word("yes"), word("no")].join("\n") },
+  list: { kind: "schema", text: () => written({ type: "array", items: { type: "string", maxLength: 60 }, minItems: 3, maxItems: 7 }) },
+  record: { kind: "schema", text: (word) => written(record({
     [word("name")]: { type: "string", maxLength: 60 },
     [word("year")]: { type: "integer", minimum: 0, maximum: 2100 },
     [word("about")]: { type: "string", maxLength: 200 },
     [word("tags")]: { type: "array", items: { type: "string", maxLength: 20 }, maxItems: 4 },
-  }))],
-  table: (word) => ["schema", written({ type: "array", minItems: 2, maxItems: 6, items: record({
+  })) },
+  table: { kind: "schema", text: (word) => written({ type: "array", minItems: 2, maxItems: 6, items: record({
     [word("country")]: { type: "string", maxLength: 30 },
     [word("capital")]: { type: "string", maxLength: 30 },
     [word("population")]: { type: "integer", minimum: 0, maximum: 2000000000 },
-  }) })],
+  }) }) },
 };
