@@ -1,7 +1,7 @@
 """The tokens that may come next, as llama.cpp's samplers take them: an array that a chain cuts, sorts and draws from.
 
-The memory is ours, so what a chain left can be read after it. What must not come is not in the array at all: a logit of
-minus infinity would make the entropy (typical-p) and the slope (mirostat) no numbers.
+The memory is ours, so what a chain left can be read after it. What must not come need not be in the array at all: a
+logit of minus infinity would make the entropy, which typical-p looks at, no number.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ _LAYOUT = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """The library's llama_token_data."""
 _LANES = 64
 """Weights are looked through in so many rows at once, when the highest are wanted."""
-_FEW = 64
-"""So many banned tokens are taken out one by one."""
 _MANY = 1000
 """How many candidates are looked through one by one."""
 
@@ -49,18 +47,21 @@ class Candidates:
         self._array: Any = native.llama_token_data_array()
         self._data: Any = None
 
-    def fill(self, logits: Row, allowed: NDArray[np.bool_] | None = None, banned: Collection[int] = ()) -> None:
+    def fill(self, logits: Row, allowed: NDArray[np.bool_] | None = None, banned: Collection[int] = (),
+             holes: bool = False) -> None:  # fmt: skip
         """Take the logits of one position: those of all tokens, or of the `allowed` ones, without the `banned` ones.
 
         Where all the allowed ones are banned, they may come after all: whoever allows knows that nothing else can.
+        With `holes` the banned ones may stay in, with minus infinity, which is faster. The order is kept either way,
+        so the same chance draws the same token.
         """
         if self._data is None:
             self._data = np.zeros(self._size, _LAYOUT)
             self._numbers = np.arange(self._size, dtype=np.int32)
             self._address = self._data.ctypes.data
-        if allowed is None and len(banned) <= _FEW:
-            self._data["id"], self._data["logit"] = self._numbers, logits
-            size = self._without(banned)
+        if allowed is None and (holes or not banned):
+            self._data["id"], self._data["logit"], size = self._numbers, logits, self._size
+            self._data["logit"][list(banned)] = -np.inf
         else:
             left = np.ones(self._size, np.bool_) if allowed is None else allowed.copy()
             left[list(banned)] = False
@@ -70,14 +71,6 @@ class Candidates:
         # A chain moves the pointer, too.
         self._array.data = ctypes.cast(self._address, ctypes.POINTER(native.llama_token_data))
         self._array.size, self._array.selected, self._array.sorted = size, -1, False
-
-    def _without(self, banned: Collection[int]) -> int:
-        """Put the last tokens into the places of a few banned ones; return how many are left."""
-        size = self._size
-        for token in sorted(banned, reverse=True):
-            size -= 1
-            self._data[token] = self._data[size]
-        return size
 
     def draw(self, chain: native.llama_sampler_p) -> int:
         """Let a chain draw, and return the token. Raises `EngineFailed` where nothing can be drawn."""

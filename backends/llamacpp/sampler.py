@@ -162,7 +162,8 @@ class Sampler:
     def draw(self, logits: Row) -> int:
         """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
         allowed = self._guide.allowed() if self._guide is not None else None
-        self._candidates.fill(logits, allowed, self._excluded())
+        excluded = self._excluded()
+        self._candidates.fill(logits, allowed, excluded, self._is_plain(excluded))
         token = self._candidates.draw(self.chain)
         native.llama_sampler_accept(self.chain, token)
         self._remember(token)

@@ -62,6 +62,15 @@ def test_where_only_banned_tokens_are_allowed_they_come(knobs: dict[str, object]
     sampler.close()
 
 
+@pytest.mark.parametrize("knobs", [{}, {"typical_p": 0.9}, {"top_k": 20, "temperature": 0.7}])
+def test_to_be_told_changes_nothing_that_is_drawn(knobs: dict[str, object]) -> None:
+    params = SamplingParams(banned_tokens=(1, 30), min_tokens=5, no_repeat_ngram_size=2, **knobs)  # type: ignore[arg-type]
+    silent, told = (Sampler(params, Words(), 64, 9, (2, 3), None, number) for number in (0, 5))  # type: ignore[arg-type]
+    assert [silent.draw(row(at)) for at in range(100)] == [told.draw(row(at)) for at in range(100)]
+    silent.close()
+    told.close()
+
+
 def test_a_guide_that_allows_nothing_is_an_error() -> None:
     sampler = Sampler(SamplingParams(), Words(), 64, 1, (), Only())  # type: ignore[arg-type]
     with pytest.raises(EngineFailed, match="no token is left"):

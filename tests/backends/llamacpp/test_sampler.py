@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends.llamacpp.sampler import Sampler
+from backends.sampling import SamplingParams
 from tests.backends.llamacpp.native import Bare, softmax
 
 pytestmark = pytest.mark.model
@@ -225,6 +227,19 @@ def test_mirostat_replaces_truncation_and_keeps_the_seed(bare: Bare, version: in
 def test_the_seed_decides(bare: Bare) -> None:
     texts = [bare.write(OPEN, 20, seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize("knobs", [{}, {"top_k": 40, "top_p": 0.9, "temperature": 0.7}, {"banned_tokens": (2, 30)},
+                                   {"mirostat": 2}, {"typical_p": 0.9, "min_tokens": 20}])  # fmt: skip
+def test_who_asks_what_was_weighed_gets_the_same_tokens(bare: Bare, logits: Logits, knobs: dict[str, Any]) -> None:
+    """The library fills the array by itself, unless somebody wants to look into it."""
+    drawn = []
+    for alternatives in (0, 3):
+        sampler = Sampler(SamplingParams(**knobs), bare.vocabulary, 512, 5, bare.tokens, None, alternatives)
+        drawn.append([sampler.sample(bare.context.handle, -1) for _ in range(100)])
+        assert (sampler.last is None) == (alternatives == 0)
+        sampler.close()
+    assert drawn[0] == drawn[1]
 
 
 def test_the_order_is_obeyed(bare: Bare, logits: Logits) -> None:
