@@ -65,10 +65,11 @@ def join(caches: Sequence[Any], target: Any) -> None:
 
 def divide(joined: Any, caches: Sequence[Any]) -> None:
     """Give every cache its row of a batch. No numbers are copied: a row keeps the whole batch in memory (`own`)."""
-    for whole, *rows in zip(joined.layers, *(cache.layers for cache in caches), strict=True):
-        if _holds(whole):
-            for at, row in enumerate(rows):
-                row.keys, row.values = whole.keys[at : at + 1], whole.values[at : at + 1]
+    for at, cache in enumerate(caches):
+        _match(joined, cache)
+        for whole, row in zip(joined.layers, cache.layers, strict=True):
+            if _holds(whole):
+                _hold(row, whole.keys[at : at + 1], whole.values[at : at + 1])
 
 
 def own(cache: Any) -> None:
@@ -84,7 +85,8 @@ def _match(source: Any, target: Any) -> None:
 
 
 def _hold(layer: Any, keys: Tensor, values: Tensor) -> None:
-    layer.lazy_initialization(keys, values)
+    if not layer.is_initialized:
+        layer.lazy_initialization(keys, values)
     layer.keys, layer.values = keys, values
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import inspect
 import threading
+from collections import deque
 from collections.abc import Sequence, Set
 from typing import Any
 
@@ -83,21 +84,25 @@ class TorchExecutor:
         """Read the tokens of all parts; a part's last token gives logits if it asks for them."""
         self._logits.clear()
         self._shrink({part.sequence for part in parts})
-        index = -1
-        done = 0
-        for group in self._groups(parts):
-            done += len(group)
+        index, done = -1, 0
+        groups = deque(self._groups(parts))
+        while groups:
+            group = groups.popleft()
             rows: list[Tensor] | None = None
             try:
                 rows = self._read(group)
             except Interrupted:
                 return Outcome.ABORTED
             except Exception as error:
+                if len(group) > 1:  # one of them may be to blame, or the batch too much; its caches are as they were
+                    self._release(error)
+                    groups.extendleft([part] for part in reversed(group))
+                    continue
                 if is_memory(error) and self._may_free(parts):
-                    self._take_back(parts[:done])
+                    self._take_back(parts[: done + 1])
                     return Outcome.FULL
-                for part in group:
-                    self._give_up(part.sequence, error)
+                self._give_up(group[0].sequence, error)
+            done += len(group)
             for at, part in enumerate(group):
                 index += len(part.tokens)
                 if part.logits:
@@ -228,6 +233,9 @@ class TorchExecutor:
     def _give_up(self, sequence: int, error: Exception) -> None:
         self._failed[sequence] = while_running(self._name, error)
         self._reset(sequence)
+        self._release(error)
+
+    def _release(self, error: Exception) -> None:
         if is_memory(error):
             error.__traceback__ = None  # it holds the tensors
             self._collect()

@@ -67,7 +67,7 @@ def failing(executor: TorchExecutor, fails: Callable[[list[int]], Exception | No
     current: list[list[int]] = []
 
     def look(_module: Any, _args: Any, given: dict[str, Any]) -> None:
-        current[:] = [given["input_ids"][0].tolist()]
+        current[:] = [given["input_ids"].flatten().tolist()]
 
     def fail(*_: Any) -> None:
         if (error := fails(current[0])) is not None:
@@ -155,7 +155,7 @@ def test_idle_caches_are_given_up_before_a_request_is(executor: TorchExecutor) -
     assert executor.decode(parts) is Outcome.FULL
     executor.cut(2, 0)
     assert executor.decode(parts) is Outcome.DONE
-    assert executor._held == [2, 0, 0]
+    assert executor._held[:3] == [2, 0, 0]
 
 
 def test_a_recurrent_state_is_kept_only_as_it_is() -> None:
@@ -236,3 +236,50 @@ def test_closing_gives_the_model_back(executor: TorchExecutor, engine: Engine) -
     events(engine, run([5, 6, 7]))
     engine.close()
     assert executor._model is None and not executor._caches
+
+
+def test_sequences_of_one_length_are_read_as_a_batch(executor: TorchExecutor) -> None:
+    """As beams are: shared, grown by a token each, shared anew; and each is what it would be alone."""
+    widths: list[int] = []
+    executor._model.register_forward_pre_hook(
+        lambda _module, _args, given: widths.append(given["input_ids"].shape[0]), with_kwargs=True
+    )
+    logits(executor, 0, 0, [5, 6, 7])
+    executor.share(0, 1, 3), executor.share(0, 2, 3)
+    parts = [Part(0, 3, [8], logits=True), Part(1, 3, [9], logits=True), Part(2, 3, [10], logits=True)]
+    assert executor.decode(parts) is Outcome.DONE and widths == [1, 3]
+    rows = [executor.logits(at) for at in range(3)]
+    executor.cut(2, 0)
+    executor.share(1, 2, 4)
+    assert executor.decode([Part(1, 4, [11], logits=True), Part(2, 4, [12], logits=True)]) is Outcome.DONE
+    rows += [executor.logits(at) for at in range(2)]
+    assert widths == [1, 3, 2]
+    for found, tokens in zip(rows, ([8], [9], [10], [9, 11], [9, 12]), strict=True):
+        executor.cut(3, 0)
+        assert close_to(torch.tensor(found), logits(executor, 3, 0, [5, 6, 7, *tokens]))
+
+
+def test_a_row_does_not_keep_its_batch_in_memory(executor: TorchExecutor) -> None:
+    logits(executor, 0, 0, [5, 6, 7])
+    executor.share(0, 1, 3)
+    assert executor.decode([Part(0, 3, [8], logits=True), Part(1, 3, [9], logits=True)]) is Outcome.DONE
+    keys = executor._caches[0].layers[0].keys
+    assert keys.untyped_storage().nbytes() == 2 * keys.nbytes
+    logits(executor, 2, 0, [1])
+    keys = executor._caches[0].layers[0].keys
+    assert keys.untyped_storage().nbytes() == keys.nbytes and not executor._wide
+    whole = logits(executor, 0, 4, [1])
+    assert close_to(logits(executor, 3, 0, [5, 6, 7, 8, 1]), whole)
+
+
+def test_what_fails_in_a_batch_is_read_one_by_one(executor: TorchExecutor) -> None:
+    logits(executor, 0, 0, [5, 6, 7])
+    executor.share(0, 1, 3)
+    failing(executor, lambda tokens: ValueError("no") if 8 in tokens else None)
+    parts = [Part(0, 3, [8], logits=True), Part(1, 3, [9], logits=True)]
+    assert executor.decode(parts) is Outcome.DONE
+    with pytest.raises(EngineFailed):
+        executor.logits(0)
+    found = torch.tensor(executor.logits(1))
+    executor.cut(0, 0)
+    assert close_to(found, logits(executor, 0, 0, [5, 6, 7, 9]))
