@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from backends.errors import InvalidConstraint
 from backends.guiding import grammars
-from backends.guiding.schemas import LONGEST, keywords, parse
+from backends.guiding.schemas import LONGEST, parse
 
 Shape = Literal["json", "schema", "regex", "choices", "grammar"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -84,10 +84,6 @@ class Constraint:
     def is_lark(self) -> bool:
         """Whether it is a grammar in Lark, which other engines do not read."""
         return self.kind == "grammar" and not grammars.is_gbnf(self.text)
-
-    def uses(self, keyword: str) -> bool:
-        """Whether it is a schema that has such a keyword anywhere."""
-        return self.kind == "schema" and any(name == keyword for name, _, _ in keywords(self.schema))
 
 
 def _is_text(texts: tuple[str, ...]) -> bool:

@@ -28,6 +28,7 @@ KEPT = {
     "starlette": ("webui",),
     "uvicorn": ("webui.server", "webui.__main__"),
     "llama_cpp": ("backends.llamacpp",),
+    "llguidance": ("backends.guiding",),
     "torch": ("backends.transformers",),
     "transformers": ("backends.transformers",),
 }
