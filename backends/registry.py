@@ -162,8 +162,9 @@ def _engine_for(reference: str, models: Path) -> str:
     try:
         found = look(reference, models)
     except SamovarError:
-        found = Found()  # the engine tells more of what is the matter
-    return _unasked(reference, found)
+        return _unasked(reference, Found())  # the engine tells more of what is the matter
+    # The first one that is installed; where none is, the one that would be.
+    return offers(reference, found)[0].engine
 
 
 def _missing(needed: Iterable[str]) -> tuple[str, ...]:

@@ -76,6 +76,14 @@ def test_which_engines_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert file["transformers"] == Offer("transformers", "missing", ("torch", "transformers", "gguf"))
     assert file["remote"].reason == "address" and file["llamacpp"].reason == ""
     installed.update(("torch", "transformers", "gguf"))
+    assert registry._engine_for("a.gguf", tmp_path) == "llamacpp"
+    installed.remove("llama_cpp")
+    assert registry._engine_for("a.gguf", tmp_path) == "abacus", "what another package brings goes before"
+    monkeypatch.setattr(registry, "names", lambda: ("llamacpp", "remote", "scripted", "transformers"))
+    assert registry._engine_for("a.gguf", tmp_path) == "transformers"
+    installed.clear()
+    assert registry._engine_for("a.gguf", tmp_path) == "llamacpp", "its absence is told"
+    installed.update(("llama_cpp", "torch", "transformers", "gguf"))
     assert offered("a.gguf")["transformers"].reason == ""
     weights = offered("qwen")
     assert next(iter(weights)) == "transformers" and weights["llamacpp"] == Offer("llamacpp", "format")
