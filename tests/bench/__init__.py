@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BENCHES: Mapping[str, str] = {
-    name: f"tests.bench.{name}" for name in ("decode", "batch", "turns", "window", "page", "history", "startup")
+    name: f"tests.bench.{name}"
+    for name in ("decode", "guided", "batch", "turns", "window", "page", "history", "startup")
 }
 """Name -> module, in the order of running."""
 
