@@ -10,6 +10,7 @@ from backends import beam_scores as scores
 from backends.beam_scores import Scorer, Scores
 from backends.beams import Beam, Candidate, Hypothesis, Rules, Search, best, chosen, replies, step
 from backends.branches import tree
+from backends.errors import EngineFailed
 from backends.guiding.guide import Guide
 from backends.llamacpp.run import Run
 from backends.llamacpp.sequences import Sequence as Slot
@@ -19,20 +20,20 @@ from backends.values import FinishReason, Searching
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class BeamText:
     """The text of a beam so far."""
 
     stream: TextStream
     text: str = ""
     reasoning: str = ""
 
-    def grown(self, data: bytes) -> Draft:
+    def grown(self, data: bytes) -> BeamText:
         """Return the text with one more token's bytes."""
         stream = self.stream.fork()
         pieces = stream.push(data)
         text = "".join(piece.text for piece in pieces if not piece.reasoning)
         reasoning = "".join(piece.text for piece in pieces if piece.reasoning)
-        return Draft(stream, self.text + text, self.reasoning + reasoning)
+        return BeamText(stream, self.text + text, self.reasoning + reasoning)
 
 
 class Words(scores.Words, Protocol):
@@ -62,9 +63,9 @@ class BeamRun(Run):
         self.pool: list[Slot] = []
         self._rules = Rules(params.num_beams, limit, params.length_penalty, params.early_stopping, len(words.ends))
         self._scorer, self._words = scorer, words
-        self._drafts = [Draft(stream)]
+        self._texts = [BeamText(stream)]
         self._guides = [guide]
-        self._whole = (Hypothesis((), 0.0), self._drafts[0])
+        self._whole = (Hypothesis((), 0.0), self._texts[0])
 
     @property
     def begun(self) -> bool:
@@ -131,33 +132,35 @@ class BeamRun(Run):
                 logits, beam.tokens, self._rules.wanted, guide.allowed() if guide else None
             )
         ]
-        looked_at, drafts = self._read(chosen(found, self._rules))
+        looked_at, texts = self._read(chosen(found, self._rules))
+        if not looked_at and not self.begun:
+            raise EngineFailed(reason="no token is left")
         self.search = step(self.search, looked_at, self._rules)
         if looked_at:
-            self._drafts = [drafts[beam.parent, beam.tokens[-1]] for beam in self.search.beams]
+            self._texts = [texts[beam.parent, beam.tokens[-1]] for beam in self.search.beams]
             self._guides = [_followed(self._guides[beam.parent], beam.tokens[-1]) for beam in self.search.beams]
         self._tell_best()
 
-    def _read(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[tuple[int, int], Draft]]:
+    def _read(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], dict[tuple[int, int], BeamText]]:
         """Return the candidates, marked where the reply ends with them, and their texts by beam and token."""
-        drafts, marked = {}, []
+        texts, marked = {}, []
         for each in candidates:
             ends = each.token in self._words.ends
             data = b"" if ends else self._words.pieces[each.token]
-            drafts[each.beam, each.token] = draft = self._drafts[each.beam].grown(data)
-            marked.append(replace(each, ends=ends or draft.stream.stopped))
-        return marked, drafts
+            texts[each.beam, each.token] = text = self._texts[each.beam].grown(data)
+            marked.append(replace(each, ends=ends or text.stream.stopped))
+        return marked, texts
 
     def _tell_best(self) -> None:
         found = best(self.search, self._rules)
         beams = self.search.beams
         if beams and found.tokens == beams[0].tokens:
-            draft = self._drafts[0]
+            text = self._texts[0]
         else:
             if self._whole[0] != found:
-                self._whole = found, Draft(self._stream).grown(self._spell(found.tokens))
-            draft = self._whole[1]
-        self.events.put(Searching(draft.text, draft.reasoning, len(self._plain(found.tokens))))
+                self._whole = found, BeamText(self._stream).grown(self._spell(found.tokens))
+            text = self._whole[1]
+        self.events.put(Searching(text.text, text.reasoning, len(self._plain(found.tokens))))
 
     def finish(self, reason: FinishReason) -> None:
         """See `Run.finish`: the reply comes whole; that of a search broken off is the best so far."""
@@ -168,7 +171,7 @@ class BeamRun(Run):
         pieces = self._words.pieces
         self.beams = tree([(self._plain(each.tokens), each.rating) for each in replies(self.search, self._rules)],
                           pieces.__getitem__)  # fmt: skip
-        self.deliver(tokens, self._spell(tokens))
+        self.deliver(tokens, pieces)
         if reason != "cancelled":
             reason = "stop" if len(tokens) < len(found.tokens) or self._stream.stopped else "length"
         super().finish(reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -153,11 +153,24 @@ class Run:
         """Note the time of the first token."""
         self._first = self._first or time.monotonic()
 
-    def deliver(self, tokens: Sequence[int], data: bytes) -> None:
-        """Take a whole reply and the bytes that it stands for."""
+    def deliver(self, tokens: Sequence[int], pieces: Mapping[int, bytes]) -> None:
+        """Take a whole reply; `pieces` are the bytes of its tokens. Thinking and text are told whole."""
         self.tokens.extend(tokens)
-        self._unreported += len(tokens)
-        self._report(self._stream.push(data))
+        told: list[tuple[Piece, int]] = []
+        count = 0
+        for token in tokens:
+            count += 1
+            for piece in self._stream.push(pieces[token]):
+                text, before = piece.text, 0
+                if told and told[-1][0].reasoning == piece.reasoning:
+                    (earlier, before) = told.pop()
+                    text = earlier.text + text
+                told.append((Piece(text, piece.reasoning), before + count))
+                count = 0
+        for piece, number in told:
+            self._unreported = number
+            self._report([piece])
+        self._unreported = count
 
     def finish(self, reason: FinishReason) -> None:
         """Tell the consumer that this is the end."""

@@ -18,7 +18,7 @@ from backends.llamacpp.executor import Outcome, Part
 from backends.llamacpp.run import LlamaGeneration
 from backends.sampling import SamplingParams
 from backends.textstream import TextStream
-from backends.values import Done, Event, Searching, TextDelta
+from backends.values import Done, Event, ReasoningDelta, Searching, TextDelta
 from tests.backends.llamacpp.fake import END, Asked, FakeExecutor, expected
 from tests.backends.llamacpp.fake import Words as FakeWords
 
@@ -276,3 +276,25 @@ def test_a_later_prompt_goes_on_from_the_reply(make: Make) -> None:
     after.finish()
     # The last token of a reply was not read: nothing came after it.
     assert after.done.usage.cached_tokens >= len(asked.run.tokens) - 1
+
+
+def test_thinking_and_text_are_told_apart_with_their_tokens(make: Make) -> None:
+    engine, _ = make()
+    _, text = searched(PROMPT, Rules(4, 12))
+    assert len(text) > 6
+    stream = TextStream(think=(text[0], text[3]))
+    run = BeamRun(PROMPT, SamplingParams(num_beams=4), Words(), 1000, limit=12, stream=stream)
+    engine.submit(run)
+    seen = list(LlamaGeneration(engine, run))
+    deltas = [event for event in seen if isinstance(event, TextDelta | ReasoningDelta)]
+    assert deltas == [ReasoningDelta(text[1:3], 3), TextDelta(text[4:], len(text) - 3)]
+    assert (told := [event for event in seen if isinstance(event, Searching)][-1]).reasoning == text[1:3]
+    assert told.text == text[4:]
+
+
+def test_nothing_left_to_write_is_an_error(make: Make) -> None:
+    engine, _ = make()
+    with pytest.raises(EngineFailed, match="no token is left"):
+        Asking(engine, banned_tokens=range(SIZE)).finish()
+    some = Asking(engine, banned_tokens=[token for token in range(SIZE) if token not in (4, 6)], limit=5)
+    assert some.finish().reason == "length" and set(some.text) <= {"$", "&"}
