@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from backends.values import Role
 from webui.dialogue import Made, Node, State
@@ -22,17 +22,21 @@ _NODE = tuple(
     MESSAGE.c[name]
     for name in ("id", "parent_id", "role", "content", "reasoning", "state", "hidden", "created", "made")
 )
+# Made once, as the making takes longer than the asking.
+_OF_TREE = select(*_NODE).where(MESSAGE.c.tree_id == bindparam("tree")).order_by(MESSAGE.c.id)
+_ONE = select(*_NODE).where(MESSAGE.c.id == bindparam("message"))
+_IN_TREE = select(MESSAGE.c.id).where(MESSAGE.c.id == bindparam("message"), MESSAGE.c.tree_id == bindparam("tree"))
 
 
 def read_nodes(connection: Connection, tree: int, read: ReadMade = read_made) -> dict[int, Node]:
     """Return the messages of a tree by their ids, the oldest first."""
-    rows = connection.execute(select(*_NODE).where(MESSAGE.c.tree_id == tree).order_by(MESSAGE.c.id))
+    rows = connection.execute(_OF_TREE, {"tree": tree})
     return {row[0]: _node(row, read) for row in rows}
 
 
 def read_node(connection: Connection, message: int, read: ReadMade = read_made) -> Node:
     """Return one message that exists."""
-    return _node(connection.execute(select(*_NODE).where(MESSAGE.c.id == message)).one(), read)
+    return _node(connection.execute(_ONE, {"message": message}).one(), read)
 
 
 def _node(row: Sequence[Any], read: ReadMade) -> Node:
@@ -51,15 +55,14 @@ def add(connection: Connection, account: int, chat: Chat, parent: int | None, ro
         "state": state, "hidden": False, "created": created, "made": write_made(made), "content": content,
         "reasoning": reasoning,
     }  # fmt: skip
-    key = connection.execute(insert(MESSAGE).values(values)).inserted_primary_key
+    key = connection.execute(insert(MESSAGE), values).inserted_primary_key
     assert key is not None
     return Node(key[0], parent, role, content, reasoning, state, False, created, made)
 
 
 def check_in_tree(connection: Connection, tree: int, message: int) -> None:
     """Raise `NotFound` unless a message is in a tree."""
-    there = select(MESSAGE.c.id).where(MESSAGE.c.id == asked(message, _WHAT), MESSAGE.c.tree_id == tree)
-    if connection.execute(there).first() is None:
+    if connection.execute(_IN_TREE, {"message": asked(message, _WHAT), "tree": tree}).first() is None:
         raise NotFound(what=_WHAT)
 
 

@@ -11,16 +11,28 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from webui.dialogue import Dialogue, Node
 from webui.errors import NotFound
 from webui.history import messages
+from webui.history.chats import MINE
 from webui.history.messages import ReadMade
 from webui.history.tables import CHAT, MESSAGE, TREE
 from webui.history.text import asked
 
 _KEPT = 32
+
+# Made once, as the making takes longer than the asking.
+_FOUND = (
+    select(CHAT.c.tip_id, TREE.c.id, TREE.c.revision).join_from(CHAT, TREE, CHAT.c.tree_id == TREE.c.id).where(*MINE)
+)
+_RAISED = (
+    update(TREE)
+    .where(TREE.c.id == select(MESSAGE.c.tree_id).where(MESSAGE.c.id == bindparam("message")).scalar_subquery())
+    .values(revision=TREE.c.revision + 1)
+    .returning(TREE.c.id, TREE.c.revision)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +54,7 @@ class Trees:
 
     def dialogue(self, connection: Connection, account: int, chat: int) -> Dialogue:
         """Return a chat's whole tree and its tip. Raises `NotFound` (chat)."""
-        mine = (CHAT.c.id == asked(chat, "chat"), CHAT.c.account_id == account, CHAT.c.deleted.is_(None))
-        found = select(CHAT.c.tip_id, TREE.c.id, TREE.c.revision).join_from(CHAT, TREE, CHAT.c.tree_id == TREE.c.id)
-        row = connection.execute(found.where(*mine)).first()
+        row = connection.execute(_FOUND, {"chat": asked(chat, "chat"), "account": account}).first()
         if row is None:
             raise NotFound(what="chat")
         tip, tree, revision = row
@@ -59,9 +69,7 @@ class Trees:
 
     def changed(self, connection: Connection, message: int) -> Change:
         """Raise the revision of the tree of a message that was added or changed; `apply` what is returned."""
-        tree = select(MESSAGE.c.tree_id).where(MESSAGE.c.id == message).scalar_subquery()
-        raised = update(TREE).where(TREE.c.id == tree).values(revision=TREE.c.revision + 1)
-        row = connection.execute(raised.returning(TREE.c.id, TREE.c.revision)).one()
+        row = connection.execute(_RAISED, {"message": message}).one()
         return Change(row.id, row.revision, messages.read_node(connection, message, self._read))
 
     def apply(self, change: Change) -> None:
