@@ -29,6 +29,7 @@ class Garage(Site):
         self.choices: list[ModelChoice] = []
         self.gate, self.inside = threading.Event(), threading.Event()
         self.stage: Stage = "downloading"
+        self.fails = False
         for name in ("one", "two", "heavy", "slow"):
             put(folder / "models" / f"{name}.gguf")
         super().__init__(folder, **settings)
@@ -44,7 +45,7 @@ class Garage(Site):
             self.inside.set()
             assert self.gate.wait(20)
         progress("loading", 0.5)
-        if name == "heavy":
+        if name == "heavy" or (name == "slow" and self.fails):
             raise OutOfMemory(model=name, reason="it is heavy")
         return Wordy(Script(name=name)) if name == "two" else ScriptedBackend(Script(name=name))
 
@@ -199,6 +200,18 @@ def test_a_model_that_does_not_load_says_why_and_the_one_before_is_back(garage: 
     ready(page, "scripted")
     assert [choice.reference for choice in garage.choices][-2:] == [garage.path("heavy"), "scripted"]
     assert garage.services.kept.last == "scripted"
+
+
+def test_a_model_that_does_not_load_is_told_of_beside_the_panel(garage: Garage, visit: Visit) -> None:
+    garage.fails = True
+    chat = visit(garage.url)
+    page = panel(chat)
+    load(page, "slow")
+    expect(page.locator(".now .coming")).to_contain_text("42%")
+    page.keyboard.press("Escape")
+    garage.gate.set()
+    expect(page.locator(".notice.error")).to_contain_text("not enough memory")
+    ready(page, "scripted")
 
 
 def test_typing_goes_on_while_a_model_loads(garage: Garage, visit: Visit) -> None:

@@ -28,6 +28,8 @@ export class Model {
 
   take(patch) {
     const settled = this.state.reference !== patch.reference || UNDER_WAY.has(this.state.state) !== UNDER_WAY.has(patch.state);
+    // Whoever has closed the panel is told as well.
+    if (patch.error && this.underWay && this.panel.hidden && this.app.account.owner) this.app.notice("error", patch.error);
     this.state = patch;
     this.draw();
     if (settled && !this.panel.hidden) this.ask();
