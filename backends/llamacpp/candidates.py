@@ -22,7 +22,7 @@ Row = NDArray[np.float32]
 _LAYOUT = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """The library's llama_token_data."""
 _LANES = 64
-"""Weights are looked through in so many rows at once, when the highest are wanted."""
+"""The highest weights are looked for in so many rows at once."""
 _MANY = 1000
 """How many candidates are looked through one by one."""
 
@@ -112,14 +112,11 @@ class Odds:
     def __init__(self, size: int) -> None:
         self._weights = np.empty(size, np.float32)
         self._columns = size // _LANES
-        self._covered = self._columns * _LANES
-        self._lanes = np.arange(0, self._covered, max(1, self._columns))
-        self._tail = np.arange(self._covered, size)
 
     def weigh(self, logits: Row, number: int, drawn: int) -> tuple[list[int], list[float]]:
         """Return a token that was drawn and then the `number` most probable ones, the best first, with probabilities.
 
-        Of equal ones at the end any may come.
+        Of equal ones the smaller id goes first.
         """
         weights = self._weights
         np.subtract(logits, logits.max(), out=weights)
@@ -130,14 +127,12 @@ class Odds:
         return tokens, shares
 
     def _best(self, number: int) -> list[int]:
-        weights = self._weights
-        places = np.arange(len(weights)) if number >= self._columns else self._candidates(number)
-        best: list[int] = places[np.argsort(-weights[places], kind="stable")[:number]].tolist()
-        return best
-
-    def _candidates(self, number: int) -> NDArray[np.int_]:
-        """Return a few hundred places: the columns with the highest peaks hold all the highest weights."""
-        peaks = self._weights[: self._covered].reshape(_LANES, self._columns).max(axis=0)
-        columns = np.argpartition(peaks, self._columns - number)[self._columns - number :]
-        inner = np.add.outer(columns, self._lanes).ravel()
-        return np.concatenate((inner, self._tail)) if len(self._tail) else inner
+        """Return the places of the highest weights. Sorted are only those at least as high as enough peaks are."""
+        weights, least = self._weights, 0.0
+        if number <= self._columns:
+            peaks = weights[: _LANES * self._columns].reshape(_LANES, self._columns).max(axis=0)
+            peaks.sort()
+            least = peaks[-number]
+        places = (weights >= least).nonzero()[0]
+        found = sorted(zip((-weights[places]).tolist(), places.tolist(), strict=True))
+        return [place for _, place in found[:number]]
