@@ -242,6 +242,19 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Chats that an engine keeps beside those in its cache: how many, and the bytes they take of a `budget`.
+
+    `exact`: whether it computes so that the same request gives the same text, whatever runs beside it.
+    """
+
+    chats: int
+    size: int
+    budget: int
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an engine can do, said before it is asked.
 

@@ -25,7 +25,7 @@ from backends.llamacpp.vocabulary import Vocabulary
 from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
 from backends.textstream import TextStream
-from backends.values import Capabilities, ChatPrompt, Encoded, ModelInfo, Prompt, Request
+from backends.values import Capabilities, ChatPrompt, Encoded, Kept, ModelInfo, Prompt, Request
 
 ENGINE = "llama.cpp"
 _SEEDS = 2**32 - 1  # the largest value means "random" to llama.cpp
@@ -78,6 +78,11 @@ class LlamaCppBackend:
         lacking = frozenset() if self._searches else BEAM_KNOBS
         reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
         return Capabilities(frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
+
+    @property
+    def kept(self) -> Kept:
+        """What it keeps of chats that gave way to others."""
+        return self._engine.kept
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""

@@ -15,6 +15,7 @@ from backends.llamacpp.executor import Executor, Store
 from backends.llamacpp.parking import Lot, Memory, Parked
 from backends.llamacpp.sequences import Sequence, Sequences
 from backends.llamacpp.shelf import Shelf
+from backends.values import Kept
 
 _LEAST_KEPT = 64
 """A shorter sequence is read as fast as it is fetched from disk."""
@@ -67,6 +68,11 @@ class Cache:
     def free(self) -> int:
         """Cells that hold nothing."""
         return self._sequences.free
+
+    @property
+    def kept(self) -> Kept:
+        """What is parked; from any thread."""
+        return Kept(len(self._lot.all), self._lot.size, self._lot.budget, self._rules.chunk > 0)
 
     def open(self, prompt: Tokens[int], head: int) -> Sequence:
         """Return a sequence for a prompt, busy now, with all that could be reused of it in it (see `reuse.find`)."""

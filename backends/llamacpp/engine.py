@@ -17,7 +17,7 @@ from backends.llamacpp.pace import Pace
 from backends.llamacpp.run import Run
 from backends.llamacpp.searches import Searches
 from backends.llamacpp.writing import Writer
-from backends.values import FinishReason
+from backends.values import FinishReason, Kept
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -65,6 +65,11 @@ class Engine:
                 self._changed = True
         if run.id in self._interruptible:
             self._executor.interrupt()
+
+    @property
+    def kept(self) -> Kept:
+        """See `Cache.kept`."""
+        return self._cache.kept
 
     def close(self) -> None:
         """End all runs with `EngineClosed` and give the memory back. Idempotent."""
@@ -136,7 +141,8 @@ class Engine:
         if self._steady and self._cache.free >= len(self._steady):
             self._glide()
             return
-        self._end_cancelled()
+        for run in [run for run in self._running.values() if run.cancelled]:
+            self._finish(run, "cancelled")
         portions = self._portions()
         # In exact mode nobody shares a batch with others: its company changes the last digits of a result.
         for batch in ((each,) for each in portions) if self._chunk else (portions,):
@@ -145,11 +151,10 @@ class Engine:
 
     def _glide(self) -> None:
         """Take the last step once more, without asking anew what goes into it: between two tokens every call counts."""
-        runs = self._steady
-        if self._closing or any(run.cancelled for run in runs):
+        if self._closing or any(run.cancelled for run in self._steady):
             self._steady = []
-            return
-        self._decode(runs, [_part(run, 1) for run in runs])
+        else:
+            self._decode(self._steady, [_part(run, 1) for run in self._steady])
 
     def _take(self, portions: Sequence[scheduler.Portion]) -> bool:
         """Read the portions as one batch, and take what comes next; False where the step must begin anew."""
@@ -213,10 +218,6 @@ class Engine:
         """
         if self._executor.cuttable or len(runs) == 1:
             self._interruptible = frozenset(run.id for run in runs if run.unread > 1)
-
-    def _end_cancelled(self) -> None:
-        for run in [run for run in self._running.values() if run.cancelled]:
-            self._finish(run, "cancelled")
 
     def _advance(self, runs: Sequence[Run], parts: Sequence[Part]) -> None:
         first = 0

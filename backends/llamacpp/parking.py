@@ -54,7 +54,7 @@ class Lot:
     @property
     def size(self) -> int:
         """The bytes of memory that are taken."""
-        return sum(parked.memory.cost for parked in self.all)
+        return sum(parked.memory.cost for parked in [*self.all])
 
     def prepare(self, size: int) -> Future[Memory]:
         """Begin to take memory, in another thread."""

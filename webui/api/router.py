@@ -119,7 +119,7 @@ class _Desk:
 
     async def metrics(self, _: Request) -> Response:
         backend = self._loader.backend
-        text = exposition(self._meters, backend.info if backend else None)
+        text = exposition(self._meters, backend.info if backend else None, getattr(backend, "kept", None))
         return Response(text, media_type=CONTENT_TYPE)
 
     async def nothing(self, _: Request) -> Response:

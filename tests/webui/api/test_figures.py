@@ -8,6 +8,7 @@ import pytest
 
 from backends.errors import EngineFailed
 from backends.scripted import Script
+from backends.values import Kept
 from tests.webui.api.office import HELLO, Office
 from webui.api.metrics import exposition
 from webui.meters import Meters
@@ -105,3 +106,9 @@ def test_names_are_escaped(build: Build) -> None:
 def test_without_a_model_there_are_still_figures() -> None:
     text = exposition(Meters(), None)
     assert "# TYPE samovar_generations gauge\n" in text and "samovar_model_info{" not in text
+
+
+def test_what_an_engine_keeps_is_told() -> None:
+    text = exposition(Meters(), None, Kept(3, 5000, 1 << 20, exact=True))
+    assert "samovar_kept_chats 3\n" in text and "samovar_kept_bytes 5000\n" in text
+    assert "samovar_kept_bytes_budget 1048576\n" in text and "samovar_exact 1\n" in text
