@@ -1,5 +1,6 @@
 """The shape of an answer: by OpenAI's field, by llama-server's, SGLang's and vLLM's, and what is wrong with one."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from backends.constraints import SHAPES, Constraint
 from backends.registry import BackendOptions, open_backend
 from backends.scripted import Script
+from backends.values import ChatPrompt, Message, Request
+from tests.e2e.site import Site
 from tests.webui.api.office import HELLO, Office
 
 Build = Callable[..., Office]
@@ -125,3 +128,27 @@ def test_with_a_model(build: Build, starter_model: Path) -> None:
     assert json.loads('{"name": "Mur' + rest)["name"].startswith("Mur")
     _, error = office.refused(messages=[*HELLO, {"role": "assistant", "content": "Sure"}], json_schema=SCHEMA)
     assert error["code"] == "invalid_constraint"
+
+
+def test_one_samovar_tells_another(tmp_path: Path) -> None:
+    """Every shape reaches the engine behind another house's `/v1`, and a reply that has begun goes on there."""
+
+    async def open_site() -> Site:
+        return Site(tmp_path, Script(replies=["yes"], constraints=frozenset(SHAPES)))
+
+    site = asyncio.run(open_site())
+    remote = open_backend(site.url)
+    try:
+        assert remote.capabilities.constraints == set(SHAPES)
+        shapes = [
+            Constraint("json"), schema(), Constraint("regex", r"\d+"), Constraint("choices", choices=("yes", "да")),
+            Constraint("grammar", 'start: "a"'),
+        ]  # fmt: skip
+        for shape in shapes:
+            list(remote.start(Request(ChatPrompt((Message("user", "Is it?"),), prefix="ye"), constraint=shape)))
+        asked = site.backend.requests
+        assert [request.constraint for request in asked] == shapes
+        assert {request.prompt.prefix for request in asked if isinstance(request.prompt, ChatPrompt)} == {"ye"}
+    finally:
+        remote.close()
+        site.close()
