@@ -62,6 +62,24 @@ def test_it_reads_what_the_engine_at_home_reads(
     here.close()
 
 
+def test_it_weighs_its_tokens_as_the_engine_at_home_does(
+    server: LlamaServer, starter_model: Path, opened: Callable[[str], Backend]
+) -> None:
+    """The model's own probabilities, as near as two builds compute them; what the levers made of them is not told."""
+    here = open_backend(str(starter_model), BackendOptions(ctx=WINDOW, gpu_layers=0, threads=1))
+    asked = Request(ASK, SamplingParams(temperature=0.7, top_k=2, seed=3, max_tokens=2), alternatives=4)
+    there, home = (
+        [choice for each in backend.start(asked) if isinstance(each, TextDelta) for choice in each.choices]
+        for backend in (opened(server.url), here)
+    )
+    here.close()
+    assert len(there) == len(home) == 2
+    assert [(each.token, each.piece) for each in there[0].top] == [(each.token, each.piece) for each in home[0].top]
+    assert [each.before for each in there[0].top] == pytest.approx([each.before for each in home[0].top], rel=0.25)
+    assert {each.after for choice in there for each in choice.top} == {None}
+    assert [each.after == 0 for each in home[0].top] == [False, False, True, True]
+
+
 def test_continue_goes_on_as_the_reply_would_have(server: LlamaServer, opened: Callable[[str], Backend]) -> None:
     backend = opened(server.url)
     words = [each.text for each in run(backend, max_tokens=30) if isinstance(each, TextDelta)]
