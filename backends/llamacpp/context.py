@@ -41,6 +41,7 @@ class Context:
         self.spare = spare_sequences(model, options)
         self._size = native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle))
         self._interrupt = Interrupt()
+        self._moved = False  # since the last decode
         logs().clear()
         pointer = native.llama_init_from_model(model.handle, _params(model, options))
         if not pointer:
@@ -96,7 +97,14 @@ class Context:
             self._outputs[at:end] = [0] * (size - part.logits) + [1] * part.logits
             at = end
         self._batch.n_tokens = at
-        return _OUTCOMES.get(native.llama_decode(self.handle, self._batch), Outcome.FAILED)
+        if self._moved:
+            # The keys are rotated in place, layer by layer: broken off, they would be neither here nor there.
+            self._interrupt.detach(self.handle)
+        result = native.llama_decode(self.handle, self._batch)
+        if self._moved:
+            self._interrupt.attach(self.handle)
+            self._moved = False
+        return _OUTCOMES.get(result, Outcome.FAILED)
 
     def sample(self, sampler: Sampler, index: int) -> int:
         """Draw from the logits of the last batch's `index`-th token."""
@@ -121,6 +129,7 @@ class Context:
         if not native.llama_memory_seq_rm(self._memory, sequence, start, end):
             return False
         native.llama_memory_seq_add(self._memory, sequence, end, -1, start - end)
+        self._moved = True
         return True
 
     def measure(self, sequence: int) -> int:
@@ -128,7 +137,9 @@ class Context:
         return int(native.llama_state_seq_get_size(self.handle, sequence))
 
     def save(self, sequence: int, memory: Memory) -> bool:
-        """Copy a sequence's state out of the pool."""
+        """Copy a sequence's state out of the pool; not while keys are still to be rotated."""
+        if self._moved:
+            return False
         return bool(native.llama_state_seq_get_data(self.handle, memory.pointer, memory.size, sequence))
 
     def restore(self, sequence: int, memory: Memory) -> bool:

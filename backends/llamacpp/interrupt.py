@@ -25,6 +25,10 @@ class Interrupt:
         """Let a context look at this flag; the flag must outlive the context."""
         native.llama_set_abort_callback(context, self._callback, ctypes.c_void_p(ctypes.addressof(self._flag)))
 
+    def detach(self, context: native.llama_context_p) -> None:
+        """Let a context compute to the end, whatever the flag says."""
+        native.llama_set_abort_callback(context, native.ggml_abort_callback(), None)
+
     def set(self) -> None:
         """End the running decode, or the next one."""
         self._flag[0] = b"\1"

@@ -18,6 +18,7 @@ import pytest
 from llama_cpp import llama_cpp as library
 
 from backends.llamacpp.executor import Outcome, Part
+from backends.llamacpp.parking import Memory
 from tests.backends.llamacpp.native import Bare
 
 pytestmark = pytest.mark.model
@@ -87,3 +88,19 @@ def test_a_move_alone_changes_nothing_but_the_last_digits(bare: Bare) -> None:
 def test_after_a_shift_a_text_is_predicted_as_well_as_when_read_anew(bare: Bare) -> None:
     shifted, anew = compared(bare, "exceptions", 32, 150, 150, 48)
     assert shifted < anew + 0.15
+
+
+def test_a_move_is_not_broken_off_and_nothing_is_saved_in_the_middle_of_it(bare: Bare) -> None:
+    """The keys are rotated with the next decode: until then a saved state would hold them unrotated."""
+    tokens = prose(bare, "numeric-types", 100)
+    bare.context.cut(0, 0)
+    read(bare, tokens[:90], 0)
+    memory = Memory(bare.context.measure(0))
+    assert bare.context.save(0, memory)
+    assert bare.context.shift(0, 10, 40)
+    assert not bare.context.save(0, memory)
+    bare.context.interrupt()
+    assert bare.context.decode([Part(0, 60, tokens[90:91], 1)]) is Outcome.DONE
+    assert bare.context.decode([Part(0, 61, tokens[91:92], 1)]) is Outcome.ABORTED
+    bare.context.resume()
+    assert bare.context.save(0, Memory(bare.context.measure(0)))
