@@ -125,13 +125,15 @@ class Guide:
         self._thinking, self._thought = thinking, b""
         self._bits = np.zeros((words.size + 31) // 32, np.uint32)
 
-    def allowed(self) -> NDArray[np.bool_] | None:
-        """Return for every token whether it may come next; None while all may.
+    def allowed(self) -> NDArray[np.bool_]:
+        """Return for every token whether it may come next. Raises `EngineFailed`.
 
-        The tokens that end a turn are among them only where the reply may end. Raises `EngineFailed`.
+        The tokens that end a turn are among them only where the reply may end; so they are not while the model thinks.
         """
         if self._thinking:
-            return None
+            free = np.ones(self._words.size, np.bool_)
+            free[list(self._words.ends)] = False
+            return free
         self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
         if self._matcher.is_error():
             raise EngineFailed(reason=f"the shape of the answer is too much: {self._matcher.get_error()[:200]}")
