@@ -125,10 +125,10 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "levers.alternatives": ("Alternatives kept", "Сколько вариантов хранить"),
     "levers.alternatives.help": (
         "How many words that could have stood in its place are kept with each word of a reply, with their "
-        "probabilities. They change nothing in the reply. Small models lose up to a tenth of their speed, large ones "
+        "probabilities. They change nothing in the reply. Small models lose a twentieth of their speed, large ones "
         "hardly any; 0 keeps none.",
         "Сколько слов, которые могли бы стоять на этом месте, хранится с каждым словом ответа вместе с вероятностями. "
-        "На сам ответ они не влияют; маленькие модели теряют на этом до десятой доли скорости, большие — почти ничего. "
+        "На сам ответ они не влияют; маленькие модели теряют на этом двадцатую долю скорости, большие — почти ничего. "
         "0 — не хранить.",
     ),
     "levers.moved": (
