@@ -1,6 +1,7 @@
 """The shape of the answer: chosen in the panel, checked as one types, kept, told to the engine; and replies drawn."""
 
 import json
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -30,6 +31,7 @@ def test_a_shape_is_chosen_and_kept_and_the_engine_gets_it(site: Open, visit: Vi
     chat.say("Is it?")
     wanted = Constraint("choices", choices=("yes", "no"))
     assert opened.backend.requests[-1].constraint == wanted
+    expect(chat.articles.last.locator(".stats")).to_have_attribute("title", re.compile("Shape of the answer: Choices"))
     page.reload()
     page.wait_for_selector("#transcript[data-ready]")
     expect(page.locator("#levers-toggle")).to_have_attribute("data-shaped", "")

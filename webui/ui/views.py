@@ -91,6 +91,7 @@ def stats(made: Made | None) -> dict[str, Any] | None:
         "prompt": made.usage.prompt_tokens,
         "cached": made.usage.cached_tokens,
         "seed": made.seed,
+        "shape": str(made.shape.get("kind", "")),
     }
 
 

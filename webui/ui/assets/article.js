@@ -125,7 +125,8 @@ export class Article {
       stats.speed !== null && app.t("stats.speed", { speed: stats.speed }),
       app.t("stats.first", { seconds: stats.first_token }),
     ].filter(Boolean);
-    const more = [app.t("stats.prompt", { prompt: stats.prompt, cached: stats.cached }), app.t("stats.seed", { seed: String(stats.seed) }), new Date(this.data.created * 1000).toLocaleString(app.language)];
+    const shape = stats.shape && `${app.t("shape.title")}: ${app.t(`shape.${stats.shape}`)}`;
+    const more = [app.t("stats.prompt", { prompt: stats.prompt, cached: stats.cached }), app.t("stats.seed", { seed: String(stats.seed) }), shape, new Date(this.data.created * 1000).toLocaleString(app.language)].filter(Boolean);
     return h("span", { class: "stats", title: more.join("\n") }, shown.map((text) => h("span", {}, text)));
   }
 
