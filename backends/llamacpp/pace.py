@@ -10,6 +10,9 @@ ALONE = 1.0
 STRETCH = 3.0
 """A step that others write in may take so many times what it takes without reading: their text goes on flowing."""
 _FEW, _MOST_UNKNOWN = 8, 16
+_TILE, _PATIENCE = 64, 3.0
+"""From so many tokens on the library computes attention in tiles, at half of the cost where a prompt is long already:
+worth some seconds."""
 _WEIGHT = 0.25
 
 
@@ -40,7 +43,12 @@ class Pace:
     @property
     def alone(self) -> int:
         """Prompt tokens of a step while nobody writes."""
-        return self._whole(self._rate * ALONE) if self._rate else self._limit
+        if not self._rate:
+            return self._limit
+        tokens = self._rate * ALONE
+        if tokens < _TILE <= self._rate * _PATIENCE:
+            tokens = _TILE
+        return self._whole(tokens // _TILE * _TILE if tokens >= _TILE else tokens)
 
     @property
     def beside(self) -> int:

@@ -23,9 +23,16 @@ def test_before_anything_is_known_steps_are_small_beside_others_and_large_alone(
 
 
 def test_alone_a_step_reads_for_a_second():
-    machine = Machine(0.1, 0.01)
+    machine = Machine(0.1, 0.002)
     machine.run(0, 64)
-    assert machine.pace.alone in range(88, 101)
+    assert machine.pace.alone == 448
+
+
+def test_alone_a_slow_machine_still_reads_a_whole_tile_if_that_takes_seconds_only():
+    for token, tokens in ((0.01, 64), (0.04, 64), (0.05, 16)):
+        machine = Machine(0.1, token)
+        machine.run(0, 64)
+        assert machine.pace.alone == tokens
 
 
 def test_beside_writers_a_step_takes_at_most_three_times_as_long():

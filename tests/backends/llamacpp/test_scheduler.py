@@ -59,6 +59,11 @@ class TestPortions:
         assert portions([run(1, unread=2000)], 512, 512, 64) == (Portion(1, 512),)
         assert portions([run(1, unread=2000)], 512, 128, 64) == (Portion(1, 128),)
 
+    def test_a_rest_shorter_than_another_step_is_read_along(self):
+        assert portions([run(1, unread=255)], 512, 128, 64) == (Portion(1, 255),)
+        assert portions([run(1, unread=256)], 512, 128, 64) == (Portion(1, 128),)
+        assert portions([run(1, unread=700)], 512, 512, 64) == (Portion(1, 512),)
+
     def test_beside_writers_a_prompt_gets_little(self):
         assert portions([run(1), run(2, unread=2000)], 512, 512, 64) == (Portion(1, 1), Portion(2, 64))
 
