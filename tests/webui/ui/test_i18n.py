@@ -44,7 +44,7 @@ SAME_IN_BOTH = ["errors: bad_setting", "labels: mirostat", "shapes: shape.json"]
 LATIN = re.compile(
     r"\{[^}]*\}|--[\w-]+|user/repo:Q4_K_M|(?:top|min|typical)-[pkn]|logit bias|seed|Mirostat|DRY|XTC|GGUF|Git LFS|pip"
     r"|safetensors|pickle|config\.json|bfloat16|float16|Nvidia|bitsandbytes"
-    r"|JSON(?: Schema)?|GBNF|Lark|Rust|true|false|\bstart\b"
+    r"|JSON(?: Schema)?|prefixItems|items|GBNF|Lark|Rust|true|false|\bstart\b"
     r"|OpenAI|SAMOVAR_\w+|Ctrl-C|llama\.cpp|HTTP|HF_\w+"
 )
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)

@@ -123,6 +123,10 @@ REASONS: Mapping[str, str] = {
     "it is no JSON: Illegal trailing comma before end of array": "это не JSON: лишняя запятая в конце",
     "it is no JSON: Extra data": "это не JSON: после него есть что-то ещё",
     "it is no JSON: Unterminated string starting at": "это не JSON: не закрыты кавычки",
+    "it cannot be read as JSON: {said}": "как JSON это не читается: {said}",
+    "it tells nothing unless items is a list; beside prefixItems, items tells of the rest": (
+        "без списка в items оно ни о чём не говорит; рядом с prefixItems про остальное говорит items"
+    ),
     "it is nested too deeply": "слишком глубокая вложенность",
     "a schema is an object, true or false": "схема — это объект, true или false",
     "the keyword {name} is not supported": "ключевое слово {name} не поддерживается",
