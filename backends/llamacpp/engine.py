@@ -14,6 +14,7 @@ from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.cache import Cache, Keeping
 from backends.llamacpp.executor import Executor, Outcome, Part, Words
 from backends.llamacpp.pace import Pace
+from backends.llamacpp.reuse import is_being_read
 from backends.llamacpp.run import Run
 from backends.llamacpp.searches import Searches
 from backends.llamacpp.writing import Writer
@@ -113,21 +114,25 @@ class Engine:
         with self._condition:
             self._changed = False
             waiting = {run.id: run for run in self._waiting}
-            views = [run.as_waiting() for run in self._waiting]
-            queue = list(scheduler.order(views, self._views(), self._served))
-            while queue and self._fits(waiting[queue[0]]):
-                run = waiting[queue.pop(0)]
-                self._waiting.remove(run)
-                self._running[run.id] = run
+            for index in self._order():
+                run = waiting[index]
+                if self._executor.cuttable and is_being_read(run.tokens, self._running.values()):
+                    continue
+                if not self._fits(run):
+                    break
+                self._waiting.remove(waiting.pop(index))
+                self._running[index] = run
                 self._begin(run)
-            for place, index in enumerate(queue, 1):
+            for place, index in enumerate(self._order(), 1):
                 waiting[index].queue(place)
+
+    def _order(self) -> tuple[int, ...]:
+        return scheduler.order([run.as_waiting() for run in self._waiting], self._views(), self._served)
 
     def _fits(self, run: Run) -> bool:
         spare = self._executor.spare - sum(each.width - 1 for each in self._running.values())
-        if run.width - 1 > spare:
-            return False
-        return scheduler.fits(run.as_waiting(), self._views(), self._parallel, self._cache.cells)
+        fits = scheduler.fits(run.as_waiting(), self._views(), self._parallel, self._cache.cells)
+        return fits and run.width - 1 <= spare
 
     def _begin(self, run: Run) -> None:
         self._served[run.user] = max(self._served.values(), default=0) + 1
@@ -154,7 +159,7 @@ class Engine:
         if self._closing or any(run.cancelled for run in self._steady):
             self._steady = []
         else:
-            self._decode(self._steady, [_part(run, 1) for run in self._steady])
+            self._decode(self._steady, [run.part(1) for run in self._steady])
 
     def _take(self, portions: Sequence[scheduler.Portion]) -> bool:
         """Read the portions as one batch, and take what comes next; False where the step must begin anew."""
@@ -163,7 +168,7 @@ class Engine:
         # Only now: a cancel that comes later sees whom it may interrupt.
         if not runs or self._closing or any(run.cancelled for run in runs):
             return False
-        parts = [_part(run, portion.tokens) for run, portion in zip(runs, portions, strict=True)]
+        parts = [run.part(portion.tokens) for run, portion in zip(runs, portions, strict=True)]
         reading = sum(portion.tokens for run, portion in zip(runs, portions, strict=True) if run.unread > 1)
         if not reading:
             parts = self._with_drafts(runs, parts)
@@ -234,6 +239,7 @@ class Engine:
         """Take what comes after a part, whose first token is the batch's `first`."""
         if run.held <= run.prompt_size:
             run.read()
+            self._changed = True  # somebody may wait for what was read
         if not part.logits:
             return
         if isinstance(run, BeamRun):
@@ -308,7 +314,10 @@ class Engine:
         self._let_go(run)
         run.paused = True
         with self._condition:
-            self._waiting.insert(0, run)
+            if run.cancelled:  # a moment ago, when it was not among the waiting
+                run.finish("cancelled")
+            else:
+                self._waiting.insert(0, run)
         return True
 
     def _fail_all(self, error: Exception) -> None:
@@ -316,6 +325,7 @@ class Engine:
         for run in list(self._running.values()):
             self._fail(run, error)
         self._cache.clear()
+        self._changed = True  # whoever waits may be let in now
 
     def _fail(self, run: Run, error: Exception) -> None:
         """End a run with an error; its sequence is emptied, for what it holds is doubtful."""
@@ -341,10 +351,3 @@ class Engine:
 
     def _views(self) -> list[scheduler.Running]:
         return [run.as_running() for run in self._running.values()]
-
-
-def _part(run: Run, count: int) -> Part:
-    held = run.held
-    slot = run.slot
-    assert slot is not None, "a running request has a sequence"
-    return Part(slot.id, held, run.tokens[held : held + count], count == run.unread)

@@ -7,6 +7,7 @@ sequence holds, and then what it holds after a gap: with the gap taken out, the 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,6 +48,22 @@ class Place(Held, Protocol):
     @property
     def used(self) -> int:
         """When it was used last."""
+
+
+class Reader(Protocol):
+    """A request that runs."""
+
+    @property
+    def tokens(self) -> Tokens[int]:
+        """Its prompt, and what it wrote."""
+
+    @property
+    def held(self) -> int:
+        """How many of them are read."""
+
+    @property
+    def unread(self) -> int:
+        """How many are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,14 @@ def find(prompt: Tokens[int], head: int, places: Tokens[Place], parked: Tokens[H
 
 def _is_small(found: Match, held: Held) -> bool:
     return 2 * (found.size + found.gap) < len(held.tokens)
+
+
+def is_being_read(prompt: Tokens[int], runs: Iterable[Reader]) -> bool:
+    """Whether somebody is reading what a prompt begins with, too: soon it need not be read once more."""
+    return any(
+        run.unread > 1 and min(common_length(run.tokens, prompt), len(prompt) - 1) > run.held + _LEAST_GAIN
+        for run in runs
+    )
 
 
 def match(held: Held, prompt: Tokens[int], head: int, rules: Rules, busy: bool = False) -> Match:

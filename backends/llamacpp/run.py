@@ -9,6 +9,7 @@ from typing import Protocol
 
 from backends.errors import SamovarError
 from backends.llamacpp.draft import Draft
+from backends.llamacpp.executor import Part
 from backends.llamacpp.scheduler import Running, Waiting
 from backends.llamacpp.sequences import Sequence as Slot
 from backends.textstream import Piece, TextStream
@@ -101,7 +102,13 @@ class Run:
     @property
     def only_writes(self) -> bool:
         """Whether its next step is one token, and nothing is guessed."""
-        return self.unread == 1 and self._draft is None
+        return self.slot is not None and self.unread == 1 and self._draft is None
+
+    def part(self, count: int) -> Part:
+        """Return its next `count` unread tokens, as they go into a batch."""
+        held, slot = self.held, self.slot
+        assert slot is not None, "a running request has a sequence"
+        return Part(slot.id, held, self.tokens[held : held + count], count == self.unread)
 
     def as_waiting(self) -> Waiting:
         """Return what the scheduler must know of it while it waits."""

@@ -132,6 +132,22 @@ def test_a_shared_beginning_is_read_once(make: Make):
     assert one.text == expected(one.prompt, 30)
 
 
+def test_several_replies_to_one_prompt_read_it_once_and_hold_nobody_up(make: Make):
+    engine, executor = make(parallel=5, cells=3000)
+    executor.gate.clear()
+    before = Asked(engine, prompt(9, 5), limit=3, user="b")
+    executor.decoding.wait(5)
+    versions = [Asked(engine, prompt(1, 300), limit=10, user="a") for _ in range(3)]
+    other = Asked(engine, prompt(5, 8), limit=3, user="c")
+    executor.gate.set()
+    for each in (before, *versions, other):
+        each.finish()
+        assert each.text == expected(each.prompt, each.limit)
+    first, *others = sorted(each.done.usage.cached_tokens for each in versions)
+    assert first == 0 and min(others) > 280
+    assert not any(isinstance(event, Queued) for event in other.seen)
+
+
 def test_who_waits_is_told_a_place_and_users_take_turns(make: Make):
     engine, executor = make(parallel=1)
     executor.gate.clear()
