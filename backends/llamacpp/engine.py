@@ -217,10 +217,7 @@ class Engine:
         return found
 
     def _allow_interrupts(self, runs: Sequence[Run]) -> None:
-        """Note whose cancel may break the decode off: those that read a prompt.
-
-        A recurrent state cannot be taken back a step, so there the others' work must not be broken off.
-        """
+        """Note whose cancel may break the decode off: a reader's, if the others' states can be taken back a step."""
         if self._executor.cuttable or len(runs) == 1:
             self._interruptible = frozenset(run.id for run in runs if run.unread > 1)
 
