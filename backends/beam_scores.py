@@ -62,6 +62,10 @@ class Scorer:
         scores = self.scores(logits, written)
         if allowed is not None:
             scores[~allowed] = -np.inf
+            if not np.isfinite(scores).any():
+                # The bans leave nothing of the shape: they give way, as they do without beams.
+                scores = log_softmax(logits[: self._words.size])
+                scores[~allowed] = -np.inf
         top = np.argpartition(-scores, min(count, len(scores)) - 1)[:count]
         order = top[np.lexsort((top, -scores[top]))]
         return [(int(token), float(scores[token])) for token in order if np.isfinite(scores[token])]

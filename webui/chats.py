@@ -161,6 +161,7 @@ class Chats:
                 actor.account, chat_id, below, node.role, node.content,
                 reasoning=node.reasoning, state=node.state, made=node.made,
             ).id  # fmt: skip
+            self._history.copy_choices(node.id, below)
         return below
 
     def _move(self, actor: Actor, chat_id: int, before: Dialogue, tip: int | None) -> None:

@@ -158,6 +158,11 @@ class Job:
         made = replace(self.made if self.before is None else self.before, error=error.code, error_details=details)
         return Outcome("failed", self.text, self.reasoning, made, error)
 
+    def unbegun(self) -> Outcome:
+        """Return its end when it was stopped before anything began; a reply that should go on stays as it was."""
+        made = self.before if self.continues is not None else self.made
+        return Outcome(self.continues or "stopped", self.text, self.reasoning, made)
+
     def finished(self, state: State, made: Made) -> Outcome:
         """Return its end; of a reply that was continued the writing of both parts, and the reading of the last."""
         return Outcome(state, self.text, self.reasoning, _together(self.before, made))

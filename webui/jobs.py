@@ -136,7 +136,7 @@ class Jobs:
             backend, request = prepare(job)
         except SamovarError:
             if job.stopping.is_set():  # while the model was loading
-                return Outcome("stopped", job.text, job.reasoning, job.made)
+                return job.unbegun()
             raise
         job.made = replace(
             job.made,

@@ -43,7 +43,7 @@ def make_app(services: Services, feed: Feed, hosts: AllowedHosts) -> ASGIApp:
     """Return the whole application. Gradio answers "/" and everything that is not named before it."""
     settings, accounts, assets = services.settings, services.accounts, Assets()
     frame = Frame(settings.data_dir / "cache", page_head(assets))
-    late = Late(lambda: _page_app(services, feed, assets), frame.take)
+    late = Late(lambda: _page_app(services, feed, assets), frame.take, frame.give_up)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

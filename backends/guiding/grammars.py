@@ -113,7 +113,11 @@ def gbnf_choices(choices: Sequence[str]) -> str:
 
 def _from_schema(text: str) -> str:
     options: Any = dict(_OPTIONS)
-    return str(llguidance.LLMatcher.grammar_from_json_schema(text, overrides=options))
+    try:
+        return str(llguidance.LLMatcher.grammar_from_json_schema(text, overrides=options))
+    except ValueError as error:
+        # Python reads more as JSON than there is: NaN, half a surrogate pair, nesting without end.
+        raise Wrong(f"it cannot be read as JSON: {str(error).partition(chr(10))[0][:200]}") from None
 
 
 def _from_gbnf(text: str) -> str:

@@ -70,6 +70,8 @@ def check(schema: object, path: Path = ()) -> None:
             raise Misfit(at, f"there is no keyword {name}")
         if wrong := _CHECKS[name](value):
             raise Misfit(at, wrong)
+        if name == "additionalItems" and not isinstance(schema.get("items"), list):
+            raise Misfit(at, "it tells nothing unless items is a list; beside prefixItems, items tells of the rest")
     for within, inner in children(schema):
         check(inner, (*path, *within))
 

@@ -55,6 +55,8 @@ def test_the_best_are_in_order_and_only_what_may_come(logits: Scores) -> None:
     allowed = np.zeros(SIZE, np.bool_)
     allowed[[7, 9]] = True
     assert {token for token, _ in scorer().best(logits, [], 12, allowed)} == {7, 9}
+    banned = scorer(banned_tokens=[7, 9]).best(logits, [], 12, allowed)
+    assert {token for token, _ in banned} == {7, 9}, "a shape that the bans leave nothing of goes before them"
     # Equals go by the smaller id.
     assert [token for token, _ in scorer().best(np.zeros(SIZE, np.float32), [], SIZE)] == list(range(SIZE))
 

@@ -207,3 +207,16 @@ def test_places() -> None:
     assert place_in_json(text, ("a", 1, "b c")) == '1:13 $.a[1]["b c"]'
     assert place_in_json(text, ("e",)) == "2:3 $.e"
     assert path_text(("a-b", "имя", "1", 'q"')) == '$.a-b.имя["1"]["q\\""]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"const": NaN}', '{"minimum": -Infinity}', '{"const": "\\ud83d"}', '{"maximum": 1e999}',
+        '{"items": ' * 500 + "{}" + "}" * 500,
+        '{"type": "array", "prefixItems": [{"type": "integer"}], "additionalItems": false}',
+    ],
+)  # fmt: skip
+def test_what_only_python_reads_as_json_is_refused_too(text: str) -> None:
+    with pytest.raises(InvalidConstraint):
+        Constraint("schema", text)

@@ -278,3 +278,17 @@ def test_a_search_that_dies_leaves_the_best_beam(log: Log, running: Jobs) -> Non
     running.start(job(), asking(backend))
     assert log.over.wait(5) and log.outcome is not None and log.outcome.made is not None
     assert (log.outcome.state, log.outcome.text) == ("failed", "A dog ran")
+
+
+def test_a_reply_that_should_go_on_and_was_stopped_before_stays_as_it_was(log: Log, running: Jobs) -> None:
+    before = Made(model="old", seed=4)
+    asked = job(base="All of it.", before=before, continues="length")
+
+    def stopped(at: Job) -> tuple[Backend, Request]:
+        at.stop()
+        raise NoModel
+
+    running.start(asked, stopped)
+    assert log.over.wait(5)
+    assert log.outcome is not None
+    assert (log.outcome.state, log.outcome.text, log.outcome.made) == ("length", "All of it.", before)

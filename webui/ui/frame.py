@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+from fastapi import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
@@ -70,14 +71,23 @@ class Frame:
 
     async def page(self, request: Request) -> Response:
         """Return the page's HTML for the address by which the browser came."""
-        await unless_ended(self._there.wait())
+        await self._wait()
         own = f"{request.url.scheme}://{request.url.netloc}"
         return HTMLResponse(self._kept[PAGE].replace(_ORIGIN, own))
 
     async def theme(self) -> Response:
         """Return the style sheet of Gradio's theme."""
-        await unless_ended(self._there.wait())
+        await self._wait()
         return Response(self._kept[THEME], media_type="text/css")
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer: there is no Gradio."""
+        self._there.set()
+
+    async def _wait(self) -> None:
+        await unless_ended(self._there.wait())
+        if not self._kept:
+            raise HTTPException(500)
 
     async def take(self, gradio: ASGIApp) -> None:
         """Ask Gradio for its page and theme, and keep them for now and for the next start."""

@@ -24,9 +24,13 @@ log = logging.getLogger(__name__)
 class Late:
     """An application that comes later. What is asked of it meanwhile waits."""
 
-    def __init__(self, make: Callable[[], FastAPI], ready: Callable[[ASGIApp], Awaitable[None]]) -> None:
-        """`make` builds it, in a thread; `ready` is then told, before the first request is let through."""
-        self._make, self._ready = make, ready
+    def __init__(self, make: Callable[[], FastAPI], ready: Callable[[ASGIApp], Awaitable[None]],
+                 failed: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+        """`make` builds it, in a thread; `ready` is then told, before the first request is let through.
+
+        `failed` is told when it cannot be made.
+        """
+        self._make, self._ready, self._failed = make, ready, failed
         self._app: asyncio.Future[FastAPI] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +65,7 @@ class Late:
             log.exception("Gradio's part of the page cannot be served")
             if not made.done():
                 made.set_exception(error)
+                self._failed()
 
 
 async def unless_ended(wanted: Awaitable[Found]) -> Found:

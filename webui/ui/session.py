@@ -173,6 +173,10 @@ class Session:
             patch = await asyncio.to_thread(make, asked)
         except NotFound:
             return
+        except Exception:
+            # The page's connection must not break over one question: it would be asked again for ever.
+            log.exception("a question for %s could not be answered", name)
+            return
         self._page.put(account_topic(self._page.account), (name, asked), ready(patch))
 
     def _older(self, before: int) -> Patch:

@@ -31,9 +31,11 @@ def structured(text: str) -> str | None:
     if not value:
         return None
     source = code_block(clean_text(text.strip()), "json")
-    return clean_html(
-        f'<div class="data"><div class="drawn">{_value(value, 0)}</div><div class="raw">{source}</div></div>'
-    )
+    try:
+        drawn = _value(value, 0)
+    except RecursionError:
+        return None
+    return clean_html(f'<div class="data"><div class="drawn">{drawn}</div><div class="raw">{source}</div></div>')
 
 
 def begins(text: str) -> bool:

@@ -125,3 +125,11 @@ def test_a_request_that_waits_when_the_server_ends_is_answered() -> None:
             await late({"type": "http"}, None, None)  # type: ignore[arg-type]
 
     asyncio.run(run())
+
+
+def test_nobody_waits_for_a_page_that_cannot_be_made(tmp_path: Path) -> None:
+    frame = Frame(tmp_path, "")
+    frame.give_up()
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(frame.theme())
+    assert refused.value.status_code == 500

@@ -104,7 +104,7 @@ export class Levers {
 
   neutral() {
     this.fill({});
-    this.shape.value = null;
+    this.shape.reset();
     this.chosen = "";
     this.changed();
   }

@@ -56,11 +56,18 @@ export class Shape {
   set value(shape) {
     this.kept = shape ?? null;
     // What is half written stays.
-    if (shape && !this.good) return;
+    if (!this.good) return;
     this.kind = shape?.kind ?? "free";
     const text = shape?.choices ? shape.choices.join("\n") : shape?.text ?? "";
     if (WRITTEN.has(this.kind) && !(document.activeElement === this.field && this.field.value !== "")) this.texts.set(this.kind, text);
     this.wrong = null;
+    this.draw();
+  }
+
+  /** Let replies be free again, whatever was half written. */
+  reset() {
+    this.kind = "free";
+    this.wrong = this.kept = null;
     this.draw();
   }
 
