@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 ALONE = 1.0
 """Seconds of reading in one step while nobody writes, so that a new request and a cancel are heard soon."""
-STRETCH = 3.0
-"""A step that others write in may take so many times what it takes without reading: their text goes on flowing."""
-_FEW, _MOST_UNKNOWN = 8, 16
+STRETCH = 2.75
+"""A step that others write in may take so many times what it takes without reading: their text goes on flowing. At
+least one token is read, whatever it takes."""
+_SMALL = 3.0
+"""How much more a token costs in a small batch than in a large one, until it is known."""
+_FEW, _MOST_UNKNOWN = 8, 4
 _TILE, _PATIENCE = 64, 3.0
 """From so many tokens on the library computes attention in tiles, at half of the cost where a prompt is long already:
 worth some seconds."""
@@ -53,7 +56,7 @@ class Pace:
     @property
     def beside(self) -> int:
         """Prompt tokens of a step while others write."""
-        extra = self._extra or (1 / self._rate if self._rate else 0.0)
+        extra = self._extra or (_SMALL / self._rate if self._rate else 0.0)
         if not (self._write and extra):
             return min(self._limit, _MOST_UNKNOWN)
         return self._whole(self._write * (STRETCH - 1) / extra)
