@@ -174,7 +174,8 @@ class Replies:
 
     def _write(self, actor: Actor, chat_id: int, node: Node, levers: Levers, before: Dialogue, *,
                continues: State | None = None) -> None:  # fmt: skip
-        self._history.begin_draft(node.id)
+        if continues is not None:
+            self._history.begin_draft(node.id)
         dialogue = self._history.dialogue(actor.account, chat_id)
         path, system = Dialogue(dialogue.nodes, node.parent).path, self._history.chat(actor.account, chat_id).system
         job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning, node.made,

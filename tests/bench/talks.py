@@ -105,5 +105,5 @@ def store(folder: Path, talks: Iterable[Sequence[str]]) -> list[int]:
 def _made(number: int) -> str | None:
     """Return what is kept with a reply: no two of them alike."""
     usage, timings = Usage(400 + number % 1000, 300, 80), Timings(0.01, 0.1 + number / 1e6, 0.8)
-    sampling = {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.05}
+    sampling = {"temperature": 0.7, "top_k": 100, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.05}
     return write_made(Made("SmolLM2 135M Instruct", "0123456789abcdef", sampling, number, usage, timings))

@@ -62,7 +62,13 @@ def test_what_ships_is_whole_and_in_two_languages(presets: Presets) -> None:
 
 def test_the_first_preset_asks_nothing_unusual(presets: Presets) -> None:
     sampling = presets.load(FIRST_PRESET).sampling
-    assert sampling.difference() == {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "repeat_penalty": 1.05}
+    assert sampling.difference() == {
+        "temperature": 0.7,
+        "top_k": 100,
+        "top_p": 0.9,
+        "min_p": 0.05,
+        "repeat_penalty": 1.05,
+    }
 
 
 def test_shipped_files_hold_only_what_differs(presets: Presets) -> None:
