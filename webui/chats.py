@@ -73,7 +73,8 @@ class Chats:
             self._move(actor, chat_id, dialogue, first.parent)
         if mine is not None:
             self._audience.input(actor.account, actor.page, chat_id, mine.content, "set")
-        undo = {"act": "tip", "id": dialogue.tip, "chat": chat_id}
+        text = mine.content if mine is not None else ""
+        undo = {"act": "tip", "id": dialogue.tip, "chat": chat_id, "text": text}
         self._audience.notice(actor.account, actor.page, "removed_last", undo=undo)
 
     def move_tip(self, actor: Actor, chat_id: int, message: int) -> None:
@@ -84,7 +85,8 @@ class Chats:
     def delete(self, actor: Actor, chat_id: int, message: int) -> None:
         """Take one message out of the path; another version of it takes its place if there is one. Can be undone.
 
-        What follows is copied below that version, or below the message before.
+        That version brings what was said after it. What followed the message is copied where nothing was: below the
+        message before, or below a reply that nobody answered yet, but never below another question.
         """
         with self.turn(actor, chat_id) as dialogue:
             node = node_of(dialogue, message)
@@ -92,24 +94,31 @@ class Chats:
             followers = _after(dialogue, node.id) if node in dialogue.path else ()
             others = [at for at in dialogue.versions(node.id) if at != node.id]
             near = max((at for at in others if at < node.id), default=others[0] if others else node.parent)
-            if others and near is not None and not followers:
-                tip: int | None = dialogue.latest_leaf(near)
-            else:
-                tip = self._copy(actor, chat_id, followers, near)
+            copied: list[int] = []
+            tip = near
+            if others and near is not None and (node.role == "user" or dialogue.children(near)):
+                tip = dialogue.latest_leaf(near)
+            elif followers:
+                copied = self._copy(actor, chat_id, followers, near)
+                tip = copied[-1]
             self._move(actor, chat_id, dialogue, tip)
-        undo = {"act": "restore", "id": node.id, "tip": dialogue.tip, "left": tip, "chat": chat_id}
+        undo = {"act": "restore", "id": node.id, "tip": dialogue.tip, "left": tip, "copies": copied, "chat": chat_id}
         self._audience.notice(actor.account, actor.page, "deleted_message", undo=undo)
 
-    def restore(self, actor: Actor, chat_id: int, message: int, tip: int | None, left: int | None) -> None:
-        """Undo `delete`, which had moved from `tip` to `left`; what was said since then goes along."""
+    def restore(self, actor: Actor, chat_id: int, message: int, tip: int | None, left: int | None,
+                copies: Sequence[int] = ()) -> None:  # fmt: skip
+        """Undo `delete`, which had moved from `tip` to `left` and made `copies`; what was said since goes along."""
         with self.turn(actor, chat_id) as dialogue:
-            self._history.hide(actor.account, node_of(dialogue, message).id, hidden=False)
-            for at in (tip, left):
+            for at in (message, tip, left, *copies):
                 if at is not None:
                     node_of(dialogue, at)
+            self._history.hide(actor.account, message, hidden=False)
             here = left is None or left in ids_of(dialogue)
             since = _after(dialogue, left) if here else ()
-            self._move(actor, chat_id, dialogue, self._copy(actor, chat_id, since, tip))
+            for at in (*copies, *(node.id for node in since)):
+                self._history.hide(actor.account, at)
+            again = self._copy(actor, chat_id, since, tip)
+            self._move(actor, chat_id, dialogue, again[-1] if again else tip)
 
     def read(self, actor: Actor, chat_id: int, message: int) -> None:
         """Bring a message onto the path, and what was last said after it."""
@@ -154,15 +163,17 @@ class Chats:
         self._audience.chat_changed(actor.account, chat_id)
         self._audience.opened(actor.account, actor.page, chat_id)
 
-    def _copy(self, actor: Actor, chat_id: int, nodes: Sequence[Node], below: int | None) -> int | None:
-        """Write a row of messages once more below another one; returns the last of them."""
+    def _copy(self, actor: Actor, chat_id: int, nodes: Sequence[Node], below: int | None) -> list[int]:
+        """Write a row of messages once more below another one; returns their ids."""
+        made: list[int] = []
         for node in nodes:
             below = self._history.add_message(
                 actor.account, chat_id, below, node.role, node.content,
                 reasoning=node.reasoning, state=node.state, made=node.made,
             ).id  # fmt: skip
             self._history.copy_choices(node.id, below)
-        return below
+            made.append(below)
+        return made
 
     def _move(self, actor: Actor, chat_id: int, before: Dialogue, tip: int | None) -> None:
         self._history.set_tip(actor.account, chat_id, tip)

@@ -11,6 +11,7 @@ from backends.base import Generation
 from backends.errors import SamovarError
 from backends.values import Choice, Searching, Speaker
 from webui.dialogue import Made, State
+from webui.errors import NothingToDo
 
 Phase = Literal["loading", "queued", "reading", "writing", "saving"]
 
@@ -152,7 +153,7 @@ class Job:
 
     def failed(self, error: SamovarError) -> Outcome:
         """Return its end when it failed; nothing that was there before it is lost."""
-        if self.continues is not None and self.text == self.base and self.reasoning == self.base_reasoning:
+        if self.continues is not None and self._nothing_new:
             return Outcome(self.continues, self.text, self.reasoning, self.before, error)
         details = {name: str(value) for name, value in error.details.items()}
         made = replace(self.made if self.before is None else self.before, error=error.code, error_details=details)
@@ -165,7 +166,13 @@ class Job:
 
     def finished(self, state: State, made: Made) -> Outcome:
         """Return its end; of a reply that was continued the writing of both parts, and the reading of the last."""
+        if state == "done" and self.continues is not None and self._nothing_new:
+            return Outcome(self.continues, self.text, self.reasoning, self.before, NothingToDo(reason="whole"))
         return Outcome(state, self.text, self.reasoning, _together(self.before, made))
+
+    @property
+    def _nothing_new(self) -> bool:
+        return self.text == self.base and self.reasoning == self.base_reasoning
 
     def _news(self) -> bool:
         told, self._told = self._told, True

@@ -17,7 +17,7 @@ from backends.values import Request, Speaker
 from webui.audience import Audience
 from webui.chats import Actor, Chats, ids_of, last_of, node_of
 from webui.dialogue import Dialogue, Node, State
-from webui.errors import ChatBusy, HistoryFailed, NothingToDo
+from webui.errors import ChatBusy, HistoryFailed, NoModel, NothingToDo
 from webui.history.store import History
 from webui.job import Job
 from webui.jobs import Jobs
@@ -158,7 +158,10 @@ class Replies:
 
     def _check_fits(self, system: str, dialogue: Dialogue, text: str, levers: Levers) -> None:
         """Refuse what cannot fit while the person's text is still in the input box (once a model is loaded)."""
-        if (backend := self._loader.backend) is not None:
+        if (backend := self._loader.backend) is None:
+            if not self._loader.state.under_way:
+                raise self._loader.state.error or NoModel
+        else:
             path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
             self._prompts.fit(backend, system, path, "assistant", levers.start_with, levers.sampling)
             self._check_shape(backend, levers.shape)

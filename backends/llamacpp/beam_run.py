@@ -169,8 +169,11 @@ class BeamRun(Run):
         found = best(self.search, self._rules)
         tokens = self._plain(found.tokens)
         pieces = self._words.pieces
-        self.beams = tree([(self._plain(each.tokens), each.rating) for each in replies(self.search, self._rules)],
-                          pieces.__getitem__)  # fmt: skip
+        # The same text in other tokens is the same reply to whoever reads it: the better one stands for both.
+        told: dict[bytes, tuple[tuple[int, ...], float]] = {}
+        for each in replies(self.search, self._rules):
+            told.setdefault(self._spell(each.tokens), (self._plain(each.tokens), each.rating))
+        self.beams = tree(list(told.values()), pieces.__getitem__)
         self.deliver(tokens, pieces)
         if reason != "cancelled":
             reason = "stop" if len(tokens) < len(found.tokens) or self._stream.stopped else "length"

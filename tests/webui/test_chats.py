@@ -47,7 +47,7 @@ def test_delete_takes_one_message_out_and_undo_brings_it_back(house: House) -> N
     assert house.texts(chat) == ["first", "second", "two"]
     assert [len(house.dialogue(chat).versions(node.id)) for node in house.path(chat)] == [1, 1, 1]
     _, undo = house.ear.of("notice")[-1]
-    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"], undo["copies"])
     assert house.texts(chat) == ["first", "one", "second", "two"]
 
 
@@ -57,7 +57,7 @@ def test_what_was_said_since_a_deletion_stays_when_it_is_undone(house: House) ->
     _, undo = house.ear.of("notice")[-1]
     house.say("meanwhile", chat)
     assert house.texts(chat) == ["first", "meanwhile", "two"]
-    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"], undo["copies"])
     assert house.texts(chat) == ["first", "one", "meanwhile", "two"]
 
 
@@ -67,7 +67,7 @@ def test_when_all_is_deleted_the_undo_brings_it_back(house: House) -> None:
         house.chats.delete(ME, chat, node.id)
     assert house.texts(chat) == []
     for _, undo in reversed(house.ear.of("notice")):
-        house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+        house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"], undo["copies"])
     assert house.texts(chat) == ["first", "one"]
 
 
@@ -79,11 +79,28 @@ def test_another_version_takes_the_place_of_a_deleted_one(house: House) -> None:
     house.chats.delete(ME, chat, house.path(chat)[1].id)
     assert house.texts(chat) == ["first", "one"]
     _, undo = house.ear.of("notice")[-1]
-    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"])
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"], undo["copies"])
     assert house.texts(chat) == ["first", "two"]
     house.say("second", chat)
     house.chats.delete(ME, chat, house.path(chat)[1].id)
     assert house.texts(chat) == ["first", "one", "second", "three"], "what followed stays"
+    _, undo = house.ear.of("notice")[-1]
+    house.chats.restore(ME, chat, undo["id"], undo["tip"], undo["left"], undo["copies"])
+    assert house.texts(chat) == ["first", "two", "second", "three"]
+    one = house.dialogue(chat).versions(house.path(chat)[1].id)[0]
+    assert house.dialogue(chat).children(one) == (), "no copy is left behind"
+    assert [hit.message for hit in house.services.history.search(1, "three", 10)] == [house.path(chat)[3].id]
+
+
+def test_a_deleted_question_gives_way_to_another_with_its_own_reply(house: House) -> None:
+    chat = house.say("first")
+    house.chats.remove_last(ME, chat)
+    house.say("other", chat)
+    house.chats.page_version(ME, chat, house.path(chat)[0].id, -1)
+    assert house.texts(chat) == ["first", "one"]
+    house.chats.delete(ME, chat, house.path(chat)[0].id)
+    assert house.texts(chat) == ["other", "two"]
+    assert len(house.dialogue(chat).versions(house.path(chat)[1].id)) == 1
 
 
 def test_a_message_in_another_version_is_brought_onto_the_path(house: House) -> None:

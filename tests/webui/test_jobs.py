@@ -292,3 +292,13 @@ def test_a_reply_that_should_go_on_and_was_stopped_before_stays_as_it_was(log: L
     assert log.over.wait(5)
     assert log.outcome is not None
     assert (log.outcome.state, log.outcome.text, log.outcome.made) == ("length", "All of it.", before)
+
+
+def test_a_whole_reply_that_goes_on_keeps_its_figures_and_says_so(log: Log, running: Jobs) -> None:
+    before = Made(model="old", seed=4)
+    running.start(
+        job(base="All of it.", before=before, continues="done"), asking(ScriptedBackend(Script(replies=[""])))
+    )
+    assert log.over.wait(5)
+    assert log.outcome is not None and log.outcome.error is not None
+    assert (log.outcome.made, log.outcome.error.code) == (before, "nothing_to_do")

@@ -11,7 +11,7 @@ from backends.scripted import Script, ScriptedBackend
 from backends.values import ChatPrompt, Message
 from tests.webui.house import ME, PLAIN, House, short
 from webui.chats import Actor
-from webui.errors import ChatBusy, NotFound, NothingToDo
+from webui.errors import ChatBusy, NoModel, NotFound, NothingToDo
 from webui.levers import Levers
 from webui.replies import title_of
 
@@ -278,12 +278,11 @@ def test_what_is_stopped_while_the_model_loads_is_stopped_and_not_failed(build: 
     assert reply.made is not None and not reply.made.error
 
 
-def test_without_a_model_the_reply_says_so_and_the_message_is_kept(build: Build) -> None:
+def test_without_a_model_nothing_is_sent_and_the_text_stays(build: Build) -> None:
     house = build(load=False)
-    chat = house.say("hello")
-    assert house.path(chat)[0].content == "hello"
-    reply = house.path(chat)[1]
-    assert reply.state == "failed" and reply.made is not None and reply.made.error == "no_model"
+    with pytest.raises(NoModel):
+        house.say("hello")
+    assert house.services.history.chats(1) == []
 
 
 def test_an_engine_that_dies_keeps_the_draft_and_the_next_try_is_a_version(build: Build) -> None:

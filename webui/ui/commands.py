@@ -56,6 +56,13 @@ class Asked:
         """Return a whole number, or None where there is none."""
         return None if self.data.get(name) is None else self.number(name)
 
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """Return whole numbers, none where there are none."""
+        values = self.data.get(name) or ()
+        if not isinstance(values, list | tuple):
+            raise InvalidRequest(reason=f"{name} is not a list")
+        return tuple(Asked(self.account, {name: value}).number(name) for value in values)
+
     def text(self, name: str) -> str:
         """Return a text."""
         if not isinstance(value := self.data.get(name), str):
@@ -127,7 +134,7 @@ class PageCommands:
             "version": lambda at: chats.page_version(at.actor, at.number("chat"), at.number("id"), at.number("step")),
             "delete": lambda at: chats.delete(at.actor, at.number("chat"), at.number("id")),
             "restore": lambda at: chats.restore(
-                at.actor, at.number("chat"), at.number("id"), at.maybe("tip"), at.maybe("left")
+                at.actor, at.number("chat"), at.number("id"), at.maybe("tip"), at.maybe("left"), at.numbers("copies")
             ),
             "read": lambda at: chats.read(at.actor, at.number("chat"), at.number("id")),
             "branch": lambda at: chats.branch(at.actor, at.number("chat"), at.number("id")),

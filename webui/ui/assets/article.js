@@ -189,6 +189,12 @@ export class Article {
     else if (await this.app.act("edit", { id: this.id, text, reply, levers: reply ? this.app.levers() : null })) this.endEdit();
   }
 
+  /** What was changed in the editor, "" if nothing was. */
+  get edited() {
+    const text = this.editor?.querySelector("textarea").value ?? "";
+    return text === this.data.text ? "" : text;
+  }
+
   endEdit() {
     this.editor?.remove();
     this.editor = null;

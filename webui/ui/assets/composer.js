@@ -41,6 +41,8 @@ export class Composer {
     this.box.addEventListener("click", (event) => { if (event.target === this.box) field.focus(); });
     app.on("input", (patch) => this.take(patch));
     app.on("status", (patch) => this.phase(patch));
+    app.on("undone", ({ text }) => { if (text && this.text === text) this.set("", false); });
+    app.on("rescued", ({ text }) => { this.take({ chat: this.chat ?? null, text, mode: "set", focus: true }); });
     app.on("try", ({ text }) => this.set(text, true));
     app.on("leaving", () => { this.typed.cancel(); this.keep(); });
     app.on("showing", ({ chat }) => this.turn(chat));

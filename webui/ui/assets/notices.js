@@ -20,7 +20,7 @@ export class Notices {
     same?.remove();
     const shown = h("div", { class: `notice ${level}`, role: level === "error" ? "alert" : "status" }, h("span", {}, text));
     const close = () => shown.remove();
-    if (undo) shown.append(h("button", { type: "button", class: "undo", onclick: () => { close(); this.app.act(undo.act, undo); } }, this.app.t("undo")));
+    if (undo) shown.append(h("button", { type: "button", class: "undo", onclick: () => { close(); this.app.act(undo.act, undo).then((done) => done && this.app.tell("undone", undo)); } }, this.app.t("undo")));
     shown.append(button("close", this.app.t("close"), { onclick: close }));
     this.element.append(shown);
     while (this.element.children.length > 3) this.element.firstChild.remove();

@@ -5,6 +5,7 @@ import { leversToggle } from "./levers.js";
 import { SAMOVAR } from "./mark.js";
 
 const NARROW = matchMedia("(max-width: 60rem)");
+const TIGHT = matchMedia("(max-width: 75rem)");
 const THEMES = { auto: ["auto", "light"], light: ["sun", "dark"], dark: ["moon", "auto"] };
 const YEAR = 365 * 24 * 3600;
 const LEVERS_KEY = "samovar.levers.open";
@@ -24,9 +25,11 @@ export class Shell {
     };
     this.veil = h("div", { class: "veil", onclick: () => this.closeDrawers() });
     this.element = h("div", { class: "house-of-three" }, this.sides.chats, h("main", {}, this.head, transcript.element, composer.element), this.sides.levers, this.veil, notices.element);
+    const unfolded = !NARROW.matches && localStorage.getItem(LEVERS_KEY) === "1";
     this.set("chats", !NARROW.matches);
-    this.set("levers", !NARROW.matches && localStorage.getItem(LEVERS_KEY) === "1");
+    this.set("levers", unfolded);
     NARROW.addEventListener("change", () => { this.set("chats", !NARROW.matches); if (NARROW.matches) this.set("levers", false); });
+    TIGHT.addEventListener("change", () => { if (TIGHT.matches && this.element.classList.contains("with-levers")) this.set("chats", false); });
     document.addEventListener("keydown", (event) => { if (event.key === "Escape" && NARROW.matches) this.closeDrawers(); });
     app.on("showing", () => { if (NARROW.matches) this.closeDrawers(); });
     app.on("hello", ({ sign_in, account }) => this.drawFoot(sign_in, account));
@@ -44,7 +47,7 @@ export class Shell {
     // What is folded away must not be found by the keyboard.
     this.sides[side].inert = !open;
     if (side === "levers" && !NARROW.matches) localStorage.setItem(LEVERS_KEY, open ? "1" : "0");
-    if (open && NARROW.matches) this.set(side === "chats" ? "levers" : "chats", false);
+    if (open && TIGHT.matches) this.set(side === "chats" ? "levers" : "chats", false);
     if (open) this.app.tell("unfolded", { side });
   }
 

@@ -32,12 +32,20 @@ export class Transcript {
     app.on("dialogue", (patch) => this.replace(patch));
     app.on("older", (patch) => this.prepend(patch));
     app.on("article", (patch) => this.put(patch));
-    app.on("gone", ({ id }) => { this.articles.get(id)?.element.remove(); this.articles.delete(id); this.greet(); });
+    app.on("gone", ({ id }) => { this.rescue(id); this.articles.get(id)?.element.remove(); this.articles.delete(id); this.greet(); });
     app.on("writing", (patch) => { this.articles.get(patch.id)?.write(patch); this.follow(); });
     app.on("status", (patch) => this.status(patch));
     app.on("meter", (patch) => { this.firstInside = patch.first_inside; this.drawEdge(); });
     app.on("model", (patch) => { this.model = patch; this.greet(); });
     app.on("connection", ({ up }) => { if (!up) this.asking = false; });
+  }
+
+  /** What was being written into a message that leaves the page goes into the input box. */
+  rescue(id) {
+    const text = this.articles.get(id)?.edited;
+    if (!text) return;
+    this.app.tell("rescued", { text });
+    this.app.notice("warning", this.app.t("act.edit.rescued"));
   }
 
   get last() { return [...this.articles.values()].at(-1) ?? null; }
@@ -46,6 +54,8 @@ export class Transcript {
     const same = this.ready && this.chat === (chat?.id ?? null);
     const kept = same && !this.stuck ? this.scroller.scrollTop : null;
     const editing = new Map([...this.articles].filter(([, article]) => article.editor));
+    const there = new Set(articles.map(({ id }) => id));
+    if (same) for (const id of editing.keys()) if (!there.has(id)) this.rescue(id);
     this.chat = chat?.id ?? null;
     this.asking = false;
     this.articles.clear();

@@ -100,9 +100,9 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     ),
     "prompt_too_long": (
         "The message takes {tokens:n} {tokens:token|tokens}, but the model's window holds {window:n}. "
-        "Shorten it, or start Samovar with a larger window (--ctx).",
+        "Shorten it, or give the model a larger window.",
         "Сообщение занимает {tokens:n} {tokens:токен|токена|токенов}, а в окно модели помещается {window:n}. "
-        "Сократите его или запустите самовар с большим окном (--ctx).",
+        "Сократите его или дайте модели окно побольше.",
     ),
     "template_failed": (
         "The model's chat template refuses this dialogue: {reason}.",
@@ -143,6 +143,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "nothing_to_do": ("There is nothing to do: {reason}.", "Здесь нечего делать: {reason}."),
     "nothing_to_do.empty": ("There is no text yet. Write something first.", "Текста пока нет. Сначала напишите его."),
     "nothing_to_do.no_message": ("This message is no longer there.", "Этого сообщения уже нет."),
+    "nothing_to_do.whole": (
+        "The model has nothing to add: it ended the reply here.",
+        "Модели нечего добавить: она закончила ответ на этом.",
+    ),
     "nothing_to_do.no_reply": (
         "Only a reply of the model can be continued.",
         "Продолжить можно только ответ модели.",

@@ -36,6 +36,10 @@ PAGE: Mapping[str, tuple[str, str]] = {
     "act.edit": ("Edit", "Изменить"),
     "act.regenerate": ("Write another version", "Написать другой вариант"),
     "act.continue": ("Continue from the end", "Продолжить с последнего слова"),
+    "act.edit.rescued": (
+        "The message that you were changing is no longer shown; your text is in the input box.",
+        "Сообщения, которое вы меняли, больше не видно; ваш текст — в поле ввода.",
+    ),
     "act.branch": ("Branch: a new chat that begins with all this", "Ответвить: новый чат с этим же началом"),
     "act.delete": ("Delete the message", "Удалить сообщение"),
     "act.prev": ("Previous version", "Предыдущий вариант"),

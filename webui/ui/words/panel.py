@@ -89,7 +89,7 @@ PANEL: Mapping[str, tuple[str, str]] = {
     "preset.none": ("No preset", "Без пресета"),
     "preset.changed": ("changed", "изменён"),
     "preset.save": ("Save", "Сохранить"),
-    "preset.name": ("Save as a preset…", "Сохранить как пресет…"),
+    "preset.name": ("Save as a preset…", "Имя пресета…"),
     "preset.rename": ("Rename the preset", "Переименовать пресет"),
     "preset.delete": ("Delete the preset", "Удалить пресет"),
     "preset.saved": ("Saved as “{name}”.", "Сохранено как «{name}»."),

@@ -101,6 +101,7 @@ REASONS: Mapping[str, str] = {
     "{name} is not what it should be": "{name} — не то, что нужно",
     "{name} is not a number": "{name} — не число",
     "{name} is not a text": "{name} — не текст",
+    "{name} is not a list": "{name} — не список",
     "the levers are missing": "не переданы рычаги",
     "no such act": "такого действия нет",
     "no model is named": "модель не названа",
