@@ -140,3 +140,36 @@ def test_a_reply_that_cannot_be_saved_is_saved_later(site: Open, visit: Visit, m
     chat.until(lambda: not chat.page.locator("#transcript[data-busy]").count(), 15)
     chat.page.reload()
     chat.until(lambda: chat.texts() == ["hello", "worth keeping"])
+
+
+def test_a_half_written_edit_survives_that_its_message_leaves(site: Open, visit: Visit) -> None:
+    first = visit(site().url)
+    first.say("hello")
+    second = visit(first.page.url, first.page.context)
+    second.act(0, "edit")
+    second.page.locator("article .editor textarea").fill("a long thought")
+    first.page.click("#remove-last")
+    second.until(lambda: second.texts() == [])
+    expect(second.box).to_have_value("a long thought")
+    expect(second.page.locator(".notice.warning")).to_be_visible()
+
+
+def test_the_undo_of_remove_last_takes_the_text_out_of_the_box_again(site: Open, visit: Visit) -> None:
+    chat = visit(site(Script(replies=["one"])).url)
+    chat.say("hello")
+    chat.page.click("#remove-last")
+    expect(chat.box).to_have_value("hello")
+    chat.page.locator(".notice .undo").click()
+    chat.until(lambda: chat.texts() == ["hello", "one"])
+    expect(chat.box).to_have_value("")
+
+
+def test_a_window_of_middling_width_shows_one_side_at_a_time(site: Open, visit: Visit) -> None:
+    chat = visit(site().url, viewport={"width": 1000, "height": 700})
+    expect(chat.page.locator("#chat-list")).to_be_visible()
+    chat.levers()
+    expect(chat.page.locator("#chats-toggle")).to_have_attribute("aria-expanded", "false")
+    assert chat.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    box = chat.page.locator(".tools").bounding_box()
+    tools = [each.bounding_box() for each in chat.page.locator(".tools button").all()]
+    assert box is not None and all(each is not None and each["x"] >= box["x"] for each in tools)
