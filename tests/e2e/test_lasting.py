@@ -94,6 +94,8 @@ def test_a_killed_server_loses_at_most_the_last_second(tmp_path: Path, visit: Vi
         # The script writes 20 words a second, and a draft is saved every second.
         assert seen - kept <= 30 and kept > 0
         expect(again.articles.last).to_contain_text("cut off")
+        # A page that is left open would complain of the server that ends.
+        again.page.close()
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(15)
