@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +15,10 @@ from numpy.typing import NDArray
 from backends.errors import EngineFailed
 from backends.repeats import continued, dry_penalties
 from backends.sampling import SamplingParams
+from backends.words import Words
 
 Scores = NDArray[np.float32]
 """One number for each token of the vocabulary."""
-
-
-class Words(Protocol):
-    """What must be known of a vocabulary."""
-
-    @property
-    def size(self) -> int:
-        """The number of tokens; logits beyond it belong to none."""
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens by which the model ends its turn."""
-
-    @property
-    def spelled(self) -> Mapping[int, bytes]:
-        """Token id -> its bytes, control tokens spelled out."""
 
 
 class Scorer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import llguidance
@@ -16,29 +16,14 @@ from backends.encoder import Prepared
 from backends.errors import EngineFailed, InvalidConstraint, UnsupportedParameter
 from backends.guiding.places import place
 from backends.values import ChatPrompt, Request
+from backends.words import Writing
 
 _REMEMBERED = 8
 _UNFIT = "the beginning of the reply does not fit"
 
 
-class Words(Protocol):
+class Words(Writing, Protocol):
     """What must be known of a model's vocabulary."""
-
-    @property
-    def size(self) -> int:
-        """The number of tokens."""
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens by which the model ends its turn."""
-
-    @property
-    def pieces(self) -> Mapping[int, bytes]:
-        """Token id -> the bytes it writes; control tokens write none."""
-
-    @property
-    def spelled(self) -> Mapping[int, bytes]:
-        """Token id -> its bytes, control tokens spelled out."""
 
     def read_exactly(self, text: str, special: bool) -> tuple[int, ...]:
         """Return the tokens of `text`."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import llama_cpp
 
 from backends.encoder import Encoder
-from backends.errors import InvalidParameter, ModelBroken, PromptTooLong, UnsupportedParameter
+from backends.errors import ModelBroken
 from backends.guiding.guide import Guides
-from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.cache import Keeping
 from backends.llamacpp.context import Context
 from backends.llamacpp.engine import Engine
@@ -18,17 +16,15 @@ from backends.llamacpp.identity import describe
 from backends.llamacpp.model import Model
 from backends.llamacpp.options import CHUNK, LlamaCppOptions
 from backends.llamacpp.parking import MEGABYTE
-from backends.llamacpp.run import LlamaGeneration, Run
+from backends.llamacpp.requests import Requests
+from backends.llamacpp.run import LlamaGeneration
 from backends.llamacpp.sampler import Sampler
 from backends.llamacpp.shelf import Shelf
 from backends.llamacpp.vocabulary import Vocabulary
-from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
 from backends.templates import ChatTemplate, choose_template
-from backends.textstream import TextStream
-from backends.values import Capabilities, ChatPrompt, Encoded, Kept, ModelInfo, Prompt, Request
+from backends.values import Capabilities, Encoded, Kept, ModelInfo, Prompt, Request
 
 ENGINE = "llama.cpp"
-_SEEDS = 2**32 - 1  # the largest value means "random" to llama.cpp
 
 
 class LlamaCppBackend:
@@ -44,12 +40,16 @@ class LlamaCppBackend:
         try:
             self._vocabulary = vocabulary = _vocabulary(model)
             template = _template(model, vocabulary, options.template)
-            self._encoder, self._guides = Encoder(vocabulary, template), Guides(vocabulary, ENGINE)
+            self._encoder = encoder = Encoder(vocabulary, template)
             window = options.window(model.trained_window)
             self._info = describe(model, vocabulary, window, template.name)
             context = Context(model, options)
-            self._searches = context.spare > 0
-            self._draft = options.draft if context.cuttable and not options.exact else 0
+            self._requests = Requests(
+                ENGINE, encoder, Guides(vocabulary, ENGINE), vocabulary, window,
+                lambda params, seed, *more: Sampler(params, vocabulary, window, seed, *more),
+                searches=context.spare > 0,
+                draft=options.draft if context.cuttable and not options.exact else 0,
+            )  # fmt: skip
         except BaseException:
             model.close()
             raise
@@ -75,9 +75,7 @@ class LlamaCppBackend:
     @property
     def capabilities(self) -> Capabilities:
         """See `Backend.capabilities`: every knob, but no beams for a recurrent model, or in exact mode."""
-        lacking = frozenset() if self._searches else BEAM_KNOBS
-        reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
-        return Capabilities(frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
+        return self._requests.capabilities
 
     @property
     def kept(self) -> Kept:
@@ -87,39 +85,11 @@ class LlamaCppBackend:
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""
         params = request.sampling.canonical()
-        self._check(params)
+        self._requests.check(params)
         with self._model.in_use():
-            run = self._run(request, params)
+            run = self._requests.run(request, params)
             self._engine.submit(run)
         return LlamaGeneration(self._engine, run)
-
-    def _run(self, request: Request, params: SamplingParams) -> Run:
-        prepared = self._encoder.prepare(request.prompt)
-        tokens, window = prepared.encoded.tokens, self._info.window
-        room = window - len(tokens)
-        if room < 1:
-            raise PromptTooLong(tokens=len(tokens), window=window)
-        seed = params.seed if params.seed >= 0 else secrets.randbelow(_SEEDS)
-        guide = self._guides.begin(request, prepared)
-        limit = min(params.max_tokens or room, room)
-        stream = TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead)
-        if params.num_beams > 1:
-            return BeamRun(
-                tokens, params, self._vocabulary, window, limit=limit, stream=stream, seed=seed, user=request.user,
-                guide=guide,
-            )  # fmt: skip
-        sampler = Sampler(params, self._vocabulary, window, seed, tokens, guide, request.alternatives)
-        return Run(
-            tokens,
-            limit=limit,
-            sampler=sampler,
-            weighed=lambda: sampler.last,
-            stream=stream,
-            seed=seed,
-            user=request.user,
-            head=_first_turn(request.prompt, prepared.encoded),
-            draft=self._draft,
-        )
 
     def encode(self, prompt: Prompt) -> Encoded:
         """See `Backend.encode`."""
@@ -133,7 +103,7 @@ class LlamaCppBackend:
 
     def detokenize(self, tokens: tuple[int, ...]) -> str:
         """See `Backend.detokenize`. Raises `InvalidParameter` for an id that is no token."""
-        self._check_ids("tokens", tokens)
+        self._requests.check_ids("tokens", tokens)
         with self._model.in_use():
             return self._vocabulary.spell(tokens).decode("utf-8", "replace")
 
@@ -141,27 +111,6 @@ class LlamaCppBackend:
         """See `Backend.close`."""
         self._engine.close()
         self._model.close()
-
-    def _check(self, params: SamplingParams) -> None:
-        known = self.capabilities.knobs
-        for name in params.difference():
-            if name not in known:
-                raise UnsupportedParameter(name=name, engine=ENGINE)
-        self._check_ids("logit_bias", tuple(token for token, _ in params.logit_bias))
-        self._check_ids("banned_tokens", params.banned_tokens)
-
-    def _check_ids(self, name: str, tokens: tuple[int, ...]) -> None:
-        size = self._vocabulary.size
-        for token in tokens:
-            if not 0 <= token < size:
-                raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}")
-
-
-def _first_turn(prompt: Prompt, encoded: Encoded) -> int:
-    """Return the tokens up to the end of the first turn that may leave the window: not the system message."""
-    if not isinstance(prompt, ChatPrompt) or not encoded.ends:
-        return 0
-    return encoded.ends[min(prompt.messages[0].role == "system", len(encoded.ends) - 1)]
 
 
 def _template(model: Model, vocabulary: Vocabulary, name: str) -> ChatTemplate:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from backends import beam_scores as scores
 from backends.beam_scores import Scorer, Scores
 from backends.beams import Beam, Candidate, Hypothesis, Rules, Search, best, chosen, replies, step
 from backends.branches import tree
@@ -17,6 +15,7 @@ from backends.llamacpp.sequences import Sequence as Slot
 from backends.sampling import SamplingParams
 from backends.textstream import TextStream
 from backends.values import FinishReason, Searching
+from backends.words import Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,6 @@ class BeamText:
         return BeamText(stream, self.text + text, self.reasoning + reasoning)
 
 
-class Words(scores.Words, Protocol):
-    """What must be known of a vocabulary."""
-
-    @property
-    def pieces(self) -> Mapping[int, bytes]:
-        """Token id -> the bytes it writes; control tokens write none."""
-
-
 class BeamRun(Run):
     """A request that is answered by beam search (see `backends.beams`); a `guide` is followed by every beam.
 
@@ -52,7 +43,7 @@ class BeamRun(Run):
     """
 
     def __init__(
-        self, prompt: Sequence[int], params: SamplingParams, words: Words, window: int, *, limit: int,
+        self, prompt: Sequence[int], params: SamplingParams, words: Writing, window: int, *, limit: int,
         stream: TextStream, seed: int = 0, user: str = "", guide: Guide | None = None,
     ) -> None:  # fmt: skip
         scorer = Scorer(params, words, window, prompt)

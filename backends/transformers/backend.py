@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 from backends.encoder import Encoder
-from backends.errors import EngineClosed, InvalidParameter, ModelUnsupported, PromptTooLong, UnsupportedParameter
+from backends.errors import EngineClosed, ModelUnsupported
 from backends.guiding.guide import Guides
-from backends.llamacpp.beam_run import BeamRun
 from backends.llamacpp.engine import Engine
-from backends.llamacpp.run import LlamaGeneration, Run
-from backends.sampling import BEAM_KNOBS, SamplingParams, knobs
+from backends.llamacpp.requests import Requests
+from backends.llamacpp.run import LlamaGeneration
 from backends.templates import ChatTemplate, choose_template
-from backends.textstream import TextStream
 from backends.transformers.executor import TorchExecutor
 from backends.transformers.identity import describe
 from backends.transformers.model import Loaded, Source, chat_template, load, trained_window
@@ -23,7 +20,6 @@ from backends.transformers.vocabulary import Vocabulary
 from backends.values import Capabilities, Encoded, ModelInfo, Prompt, Request
 
 ENGINE = "transformers"
-_SEEDS = 2**32 - 1
 
 
 class TransformersBackend:
@@ -42,13 +38,17 @@ class TransformersBackend:
         loaded = load(source, options)
         self._vocabulary = vocabulary = _vocabulary(loaded)
         template = _template(loaded, vocabulary, options.template)
-        self._encoder, self._guides = Encoder(vocabulary, template), Guides(vocabulary, ENGINE)
+        self._encoder = encoder = Encoder(vocabulary, template)
         window = options.window(trained_window(loaded.config))
         self._info = describe(loaded, vocabulary, window, template.name)
         self._closed = False
         # Only the executor keeps the model, so that closing it gives the memory back.
         executor = TorchExecutor(loaded.model, source.name, window, options.parallel)
-        self._searches = executor.spare > 0
+        self._requests = Requests(
+            ENGINE, encoder, Guides(vocabulary, ENGINE), vocabulary, window,
+            lambda params, seed, *more: Sampler(params, vocabulary, window, seed, *more),
+            searches=executor.spare > 0,
+        )  # fmt: skip
         self._engine = Engine(executor, vocabulary, options.parallel)
 
     @property
@@ -59,44 +59,16 @@ class TransformersBackend:
     @property
     def capabilities(self) -> Capabilities:
         """See `Backend.capabilities`: every knob, but no beams for a recurrent model."""
-        lacking = frozenset() if self._searches else BEAM_KNOBS
-        reasons = dict.fromkeys(lacking, UnsupportedParameter().code) | self._guides.reasons
-        return Capabilities(knobs=frozenset(knobs()) - lacking, reasons=reasons, constraints=self._guides.shapes)
+        return self._requests.capabilities
 
     def start(self, request: Request) -> LlamaGeneration:
         """See `Backend.start`."""
         self._check_open()
         params = request.sampling.canonical()
-        self._check(params)
-        run = self._run(request, params)
+        self._requests.check(params)
+        run = self._requests.run(request, params)
         self._engine.submit(run)
         return LlamaGeneration(self._engine, run)
-
-    def _run(self, request: Request, params: SamplingParams) -> Run:
-        prepared = self._encoder.prepare(request.prompt)
-        tokens, window = prepared.encoded.tokens, self._info.window
-        room = window - len(tokens)
-        if room < 1:
-            raise PromptTooLong(tokens=len(tokens), window=window)
-        seed = params.seed if params.seed >= 0 else secrets.randbelow(_SEEDS)
-        guide = self._guides.begin(request, prepared)
-        limit = min(params.max_tokens or room, room)
-        stream = TextStream((*params.stop, *prepared.stops), prepared.think, prepared.thinking, lead=prepared.lead)
-        if params.num_beams > 1:
-            return BeamRun(
-                tokens, params, self._vocabulary, window, limit=limit, stream=stream, seed=seed, user=request.user,
-                guide=guide,
-            )  # fmt: skip
-        sampler = Sampler(params, self._vocabulary, window, seed, tokens, guide, request.alternatives)
-        return Run(
-            tokens,
-            limit=limit,
-            sampler=sampler,
-            weighed=lambda: sampler.last,
-            stream=stream,
-            seed=seed,
-            user=request.user,
-        )
 
     def encode(self, prompt: Prompt) -> Encoded:
         """See `Backend.encode`."""
@@ -111,7 +83,7 @@ class TransformersBackend:
     def detokenize(self, tokens: tuple[int, ...]) -> str:
         """See `Backend.detokenize`. Raises `InvalidParameter` for an id that is no token."""
         self._check_open()
-        self._check_ids("tokens", tokens)
+        self._requests.check_ids("tokens", tokens)
         return self._vocabulary.spell(tokens).decode("utf-8", "replace")
 
     def close(self) -> None:
@@ -122,20 +94,6 @@ class TransformersBackend:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineClosed
-
-    def _check(self, params: SamplingParams) -> None:
-        known = self.capabilities.knobs
-        for name in params.difference():
-            if name not in known:
-                raise UnsupportedParameter(name=name, engine=ENGINE)
-        self._check_ids("logit_bias", tuple(token for token, _ in params.logit_bias))
-        self._check_ids("banned_tokens", params.banned_tokens)
-
-    def _check_ids(self, name: str, tokens: tuple[int, ...]) -> None:
-        size = self._vocabulary.size
-        for token in tokens:
-            if not 0 <= token < size:
-                raise InvalidParameter(name=name, value=token, allowed=f"0 … {size - 1}")
 
 
 def _vocabulary(loaded: Loaded) -> Vocabulary:

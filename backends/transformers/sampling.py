@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from backends.transformers import sampling_cuts as cuts
 from backends.transformers import sampling_draws as draws
 from backends.transformers import sampling_penalties as past
 from backends.values import Choice, TokenProbability
+from backends.words import Words
 
 if TYPE_CHECKING:
     from backends.guiding.guide import Guide
@@ -31,22 +32,6 @@ if TYPE_CHECKING:
 _SHAPING = ("penalties", "dry", "temperature")
 
 Step = Callable[[Tensor], Tensor]
-
-
-class Words(Protocol):
-    """What a sampler must know of a vocabulary."""
-
-    @property
-    def size(self) -> int:
-        """The number of tokens; logits beyond it belong to none."""
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens by which the model ends its turn."""
-
-    @property
-    def spelled(self) -> Mapping[int, bytes]:
-        """Token id -> its bytes, control tokens spelled out."""
 
 
 class Sampler:

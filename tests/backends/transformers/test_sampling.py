@@ -22,6 +22,7 @@ from backends.transformers import sampling_cuts as cuts  # noqa: E402
 from backends.transformers import sampling_draws as draws  # noqa: E402
 from backends.transformers import sampling_penalties as past  # noqa: E402
 from backends.transformers.sampling import Sampler  # noqa: E402
+from tests.backends.references import chi_square as agree  # noqa: E402
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 SIZE = 50
@@ -73,24 +74,6 @@ def drawn(logits: Array, number: int = MANY, seed: int = 1, **knobs: Any) -> Cou
     """Draw many times from the same logits."""
     made, values = sampler(seed, **knobs), tensor(logits)
     return Counter(made.sample(values) for _ in range(number))
-
-
-def agree(counts: Counter[int], shares: Array) -> None:
-    """Chi-square: the frequencies are those of a distribution, at one in ten thousand; nothing excluded was drawn."""
-    number = counts.total()
-    assert all(shares[token] > 0 for token in counts), "something was drawn that is excluded"
-    seen = np.array([counts[token] for token in range(len(shares))])
-    enough = shares * number >= 5
-    bins = [*zip(seen[enough], shares[enough] * number, strict=True)]
-    if (rest := shares[~enough].sum() * number) >= 1:
-        bins.append((seen[~enough].sum(), rest))
-    freedom = len(bins) - 1
-    if not freedom:
-        return
-    value = sum((count - expected) ** 2 / expected for count, expected in bins)
-    # Wilson and Hilferty's approximation of the quantile at 3.72 standard deviations.
-    part = 2 / (9 * freedom)
-    assert value < freedom * (1 - part + 3.72 * part**0.5) ** 3, value
 
 
 # What is drawn
