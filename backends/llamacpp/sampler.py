@@ -135,6 +135,7 @@ class Sampler:
         settings.no_perf = True
         self.chain = native.llama_sampler_chain_init(settings)
         steps = plan(params, window)
+        self._is_maximum = [step.name for step in steps] == ["greedy"]
         self._entropic = any(step.name == "typical_p" or _is_dynamic(step) for step in steps)
         for step in steps:
             self._add(step)
@@ -146,14 +147,16 @@ class Sampler:
     def sample(self, context: native.llama_context_p, index: int) -> int:
         """Draw from the logits of the batch's `index`-th token, and remember the token drawn. Raises `EngineFailed`."""
         excluded = self._excluded()
-        if self._guide is None and not self._alternatives and (not excluded or self._is_plain(excluded)):
-            # The same draw, some tenths of a millisecond sooner: the library fills the array, nobody looks into it.
+        if self._guide is not None or self._alternatives or (excluded and not self._is_plain(excluded)):
+            return self.draw(row_of(context, index, self._vocabulary.size))
+        # The same draw, some tenths of a millisecond sooner: nobody looks into the array, so it need not be ours.
+        if excluded or self._is_maximum:
+            row = row_of(context, index, self._vocabulary.size)
             if excluded:
-                row_of(context, index, self._vocabulary.size)[list(excluded)] = -np.inf
-            token: int = native.llama_sampler_sample(self.chain, context, index)
-            self._remember(token)
-            return token
-        return self.draw(row_of(context, index, self._vocabulary.size))
+                row[list(excluded)] = -np.inf
+        token = int(row.argmax()) if self._is_maximum else native.llama_sampler_sample(self.chain, context, index)
+        self._remember(token)
+        return token
 
     def _is_plain(self, excluded: Collection[int]) -> bool:
         """Whether a logit of minus infinity does what leaving a token out does: where nothing looks at the entropy."""

@@ -1,8 +1,8 @@
 """How fast one reply is written: our engine, alone and through our HTTP API, a bare loop over the same library, and
 llama.cpp's own server.
 
-All of them get the same file, threads, window and prompt, write the same number of tokens greedily, and are timed from
-the first token to the last: reading the prompt is not part of it.
+All of them get the same file, threads, window and prompt, and a process of their own; they write the same number of
+tokens greedily, and are timed from the first token to the last: reading the prompt is not part of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ from backends.registry import BackendOptions, open_backend
 from backends.sampling import SamplingParams
 from backends.values import Request, TextDelta, TextPrompt
 from tests.bench import Measure, Ratio, Setup
+from tests.bench.apart import apart
 from tests.bench.peer import serving
 from tests.bench.server import running, with_model
 
 TITLE = "one stream, 256 tokens, greedy"
 UNIT = "tokens/s"
-REPETITIONS = 7
+REPETITIONS = 15
 RATIOS = (
     Ratio("samovar", "llama.cpp server", 1.0),
     Ratio("samovar /v1", "llama.cpp server", 0.97),
@@ -48,11 +49,10 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         own, _ = stack.enter_context(running(folder, *with_model(setup, WINDOW)))
-        backend = open_backend(str(setup.model), _alone(setup))
-        stack.callback(backend.close)
-        bare = stack.enter_context(bare_loop(setup))
+        engine = stack.enter_context(apart(our_engine, setup))
+        bare = stack.enter_context(apart(bare_loop, setup))
         found: dict[str, Measure] = {
-            "samovar": lambda _: ours(backend),
+            "samovar": lambda _: engine(),
             "samovar /v1": lambda _: ours_by_http(own),
             "bare loop": lambda _: bare(),
         }
@@ -60,6 +60,14 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
             url = stack.enter_context(serving(setup, WINDOW))
             found["llama.cpp server"] = lambda _: peers(url)
         yield found
+
+
+@contextmanager
+def our_engine(setup: Setup) -> Iterator[Callable[[], float]]:
+    """Yield a function that lets our engine write."""
+    backend = open_backend(str(setup.model), _alone(setup))
+    yield lambda: ours(backend)
+    backend.close()
 
 
 def _alone(setup: Setup) -> BackendOptions:
@@ -105,7 +113,7 @@ def _post(url: str, body: Mapping[str, object]) -> Any:
 
 
 @contextmanager
-def bare_loop(setup: Setup) -> Iterator[Any]:
+def bare_loop(setup: Setup) -> Iterator[Callable[[], float]]:
     """Yield a function that decodes and takes the best token, and does nothing else."""
     model = native.llama_model_load_from_file(str(setup.model).encode(), native.llama_model_default_params())
     params = native.llama_context_default_params()

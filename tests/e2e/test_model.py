@@ -241,7 +241,9 @@ def test_unloading(garage: Garage, visit: Visit) -> None:
     expect(page.locator(".popover")).to_be_hidden()
     chat.type("hello")
     page.click("#send")
-    expect(chat.articles.last).to_contain_text("No model is loaded")
+    expect(page.get_by_role("alert")).to_contain_text("No model is loaded")
+    expect(page.locator("#composer textarea")).to_have_value("hello")
+    expect(chat.articles).to_have_count(0)
 
 
 def test_stopped_while_the_model_loads_is_stopped(garage: Garage, visit: Visit) -> None:
