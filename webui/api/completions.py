@@ -80,8 +80,7 @@ class Completions:
         answer, generations = await self._start(asked)
         with closing(generations):
             while not generations.over:
-                if heard := await generations.next(self._silence):
-                    index, event = heard
+                for index, event in await generations.next(self._silence):
                     answer.choices[index].hear(event)
         return JSONResponse(answer.whole())
 
@@ -94,8 +93,7 @@ class Completions:
                     yield data(opening | more)
                 while not generations.over:
                     heard = await generations.next(self._silence)
-                    chunk = answer.chunk(*heard) if heard else None
-                    yield data(chunk | more) if chunk else comment(_waiting(heard))
+                    yield "".join([_line(answer, each, more) for each in heard]) or comment("waiting")
                 if with_usage:
                     yield data(answer.closing())
             except SamovarError as error:
@@ -103,7 +101,12 @@ class Completions:
         yield DONE
 
 
-def _waiting(heard: Heard | None) -> str:
+def _line(answer: Answer, heard: Heard, more: dict[str, None]) -> str:
+    chunk = answer.chunk(*heard)
+    return data(chunk | more) if chunk else comment(_waiting(heard))
+
+
+def _waiting(heard: Heard) -> str:
     match heard:
         case (_, Queued(place)):
             return f"queued {place}"

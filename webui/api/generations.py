@@ -1,4 +1,8 @@
-"""The generations of one answer: each in a thread of its own, heard by one coroutine."""
+"""The generations of one answer: each in a thread of its own, heard by one coroutine.
+
+What they write is handed over in frames, for to wake the event loop costs as much as a good part of a token: a text
+that comes after a pause at once, what follows with it within `FRAME_SECONDS`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,18 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
 
 from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
-from backends.values import Done, Event, Progress, Queued, Request
+from backends.values import Done, Event, Progress, Queued, ReasoningDelta, Request, TextDelta
 from webui.api.fields import Groups
 
 log = logging.getLogger(__name__)
+
+FRAME_SECONDS = 0.03
+"""How long text waits for its neighbours, at most: some 30 frames a second are smooth to a reader."""
 
 Heard = tuple[int, Event]
 """Which of the requests, counted through all groups, and what it said."""
@@ -29,7 +37,11 @@ class Generations:
     def __init__(self, backend: Backend, groups: Groups) -> None:
         self._backend = backend
         self._loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[tuple[int, Event | SamovarError]] = asyncio.Queue()
+        self._said: deque[tuple[int, Event | SamovarError | None]] = deque()  # by the threads, not yet in a frame
+        self._waking = False
+        self._due = 0.0
+        self._heard: deque[tuple[int, Event | SamovarError]] = deque()
+        self._news = asyncio.Event()
         self._followers: dict[int, list[tuple[int, Request]]] = {}
         self._accepted: dict[int, asyncio.Future[None]] = {}
         self._running: list[Generation] = []
@@ -48,26 +60,33 @@ class Generations:
             raise
         return generations
 
-    async def next(self, seconds: float) -> Heard | None:
-        """Return what is said next, None when nothing is said for so long. Raises the error of a generation.
+    async def next(self, seconds: float) -> list[Heard]:
+        """Return what is said next, nothing when nothing is said for so long. Raises the error of a generation.
 
         Not to be called any more once `over`.
         """
-        try:
-            index, said = self._heard.get_nowait()
-        except asyncio.QueueEmpty:
-            try:
-                index, said = await asyncio.wait_for(self._heard.get(), seconds)
-            except TimeoutError:
-                return None
-        if isinstance(said, SamovarError):
-            raise said
+        if not self._heard:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), seconds)
+        told: list[Heard] = []
+        while self._heard:
+            index, said = self._heard[0]
+            if isinstance(said, SamovarError):
+                if told:  # what was written before is told first
+                    break
+                raise said
+            self._heard.popleft()
+            self._take(index, said)
+            told.append((index, said))
+        return told
+
+    def _take(self, index: int, said: Event) -> None:
         if isinstance(said, Done):
             self._unfinished -= 1
         if not isinstance(said, Queued | Progress):
             for follower in self._followers.pop(index, ()):
                 self._begin(*follower)
-        return index, said
 
     @property
     def over(self) -> bool:
@@ -112,9 +131,30 @@ class Generations:
             self._tell(index, EngineFailed(reason=str(error) or type(error).__name__))
 
     def _tell(self, index: int, said: Event | SamovarError | None) -> None:
+        self._said.append((index, said))
+        text = isinstance(said, TextDelta | ReasoningDelta)
+        if text and self._waking:
+            return
+        # First told, then asked: the loop lowers the flag before it looks, so one of the two sees the other.
+        self._waking = True
         # A server that is shutting down has closed its loop: nobody listens any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._hear, index, said)
+            self._loop.call_soon_threadsafe(self._wait_for_frame if text else self._deliver)
+
+    def _wait_for_frame(self) -> None:
+        if self._loop.time() < self._due:
+            self._loop.call_at(self._due, self._deliver)
+        else:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        self._waking = False
+        if self._said:
+            self._due = self._loop.time() + FRAME_SECONDS
+        while self._said:
+            self._hear(*self._said.popleft())
+        if self._heard:
+            self._news.set()
 
     def _hear(self, index: int, said: Event | SamovarError | None) -> None:
         accepted = self._accepted.get(index)
@@ -124,7 +164,7 @@ class Generations:
             else:
                 accepted.set_result(None)
         elif said is not None:
-            self._heard.put_nowait((index, said))
+            self._heard.append((index, said))
 
 
 def _numbered(groups: Groups) -> list[list[tuple[int, Request]]]:
