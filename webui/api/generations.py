@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 FRAME_SECONDS = 0.03
 """How long text waits for its neighbours, at most: some 30 frames a second are smooth to a reader."""
 
+_TEXT = (TextDelta, ReasoningDelta)
+
 Heard = tuple[int, Event]
 """Which of the requests, counted through all groups, and what it said."""
 
@@ -132,7 +134,7 @@ class Generations:
 
     def _tell(self, index: int, said: Event | SamovarError | None) -> None:
         self._said.append((index, said))
-        text = isinstance(said, TextDelta | ReasoningDelta)
+        text = isinstance(said, _TEXT)
         if text and self._waking:
             return
         # First told, then asked: the loop lowers the flag before it looks, so one of the two sees the other.
@@ -149,10 +151,11 @@ class Generations:
 
     def _deliver(self) -> None:
         self._waking = False
-        if self._said:
-            self._due = self._loop.time() + FRAME_SECONDS
-        while self._said:
-            self._hear(*self._said.popleft())
+        for _ in range(len(self._said)):  # not what is added meanwhile: it might never end
+            index, said = self._said.popleft()
+            if isinstance(said, _TEXT):
+                self._due = self._loop.time() + FRAME_SECONDS
+            self._hear(index, said)
         if self._heard:
             self._news.set()
 
