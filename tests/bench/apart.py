@@ -10,39 +10,42 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
+from typing import Any
 
-from tests.bench import Setup
+from tests.bench import Measure, Setup
 
-Run = Callable[[], float]
-Opener = Callable[[Setup], AbstractContextManager[Run]]
-"""A function of a module, which the other process can import: it opens the subject and yields what measures it."""
+Opener = Callable[..., AbstractContextManager[Measure]]
+"""A function of a module, which the other process can import: it opens the subject and yields what measures it.
+
+It takes the setup and plain values.
+"""
 
 
 @contextmanager
-def apart(opener: Opener, setup: Setup) -> Iterator[Run]:
+def apart(opener: Opener, setup: Setup, *values: Any) -> Iterator[Measure]:
     """Open a subject in another process; yield what measures it there. Raises `EOFError` where it breaks down."""
     spawning = multiprocessing.get_context("spawn")
     near, far = spawning.Pipe()
-    process = spawning.Process(target=_serve, args=(far, opener, setup), daemon=True)
+    process = spawning.Process(target=_serve, args=(far, opener, setup, *values), daemon=True)
     process.start()
     far.close()
 
-    def run() -> float:
-        near.send(True)
-        return float(near.recv())
+    def measure(seed: int) -> Any:
+        near.send(seed)
+        return near.recv()
 
     try:
-        yield run
+        yield measure
     finally:
         near.close()
         process.join(30)
 
 
-def _serve(asked: Connection, opener: Opener, setup: Setup) -> None:
-    with opener(setup) as run:
+def _serve(asked: Connection, opener: Opener, setup: Setup, *values: Any) -> None:
+    with opener(setup, *values) as measure:
         while True:
             try:
-                asked.recv()
+                seed = asked.recv()
             except EOFError:
                 return
-            asked.send(run())
+            asked.send(measure(seed))

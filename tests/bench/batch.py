@@ -21,6 +21,7 @@ from backends.registry import BackendOptions, open_backend
 from backends.sampling import SamplingParams
 from backends.values import Done, Request, TextPrompt
 from tests.bench import Bound, Measure, Ratio, Setup
+from tests.bench.apart import apart
 from tests.bench.peer import serving
 
 TITLE = "many streams at once, 48 tokens each, greedy"
@@ -42,14 +43,20 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
     found: dict[str, Measure] = {}
     with ExitStack() as stack:
         for streams in STREAMS:
-            options = BackendOptions(ctx=WINDOW * streams, threads=setup.threads, gpu_layers=0, parallel=streams)
-            backend = open_backend(str(setup.model), options)
-            stack.callback(backend.close)
-            found[_OURS.format(streams)] = _together(streams, _ours(backend))
+            found[_OURS.format(streams)] = stack.enter_context(apart(our_streams, setup, streams))
             if importlib.util.find_spec("xllamacpp"):
                 url = stack.enter_context(serving(setup, WINDOW * streams, streams))
                 found[_PEER.format(streams)] = _together(streams, _peers(url))
         yield found
+
+
+@contextmanager
+def our_streams(setup: Setup, streams: int) -> Iterator[Measure]:
+    """Yield a measure of our engine with room for so many streams."""
+    options = BackendOptions(ctx=WINDOW * streams, threads=setup.threads, gpu_layers=0, parallel=streams)
+    backend = open_backend(str(setup.model), options)
+    yield _together(streams, _ours(backend))
+    backend.close()
 
 
 def _together(streams: int, write: Callable[[str], None]) -> Measure:

@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,10 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         own, _ = stack.enter_context(running(folder, *with_model(setup, WINDOW)))
-        engine = stack.enter_context(apart(our_engine, setup))
-        bare = stack.enter_context(apart(bare_loop, setup))
         found: dict[str, Measure] = {
-            "samovar": lambda _: engine(),
+            "samovar": stack.enter_context(apart(our_engine, setup)),
             "samovar /v1": lambda _: ours_by_http(own),
-            "bare loop": lambda _: bare(),
+            "bare loop": stack.enter_context(apart(bare_loop, setup)),
         }
         if importlib.util.find_spec("xllamacpp"):
             url = stack.enter_context(serving(setup, WINDOW))
@@ -63,10 +61,10 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
 
 
 @contextmanager
-def our_engine(setup: Setup) -> Iterator[Callable[[], float]]:
+def our_engine(setup: Setup) -> Iterator[Measure]:
     """Yield a function that lets our engine write."""
     backend = open_backend(str(setup.model), _alone(setup))
-    yield lambda: ours(backend)
+    yield lambda _: ours(backend)
     backend.close()
 
 
@@ -113,7 +111,7 @@ def _post(url: str, body: Mapping[str, object]) -> Any:
 
 
 @contextmanager
-def bare_loop(setup: Setup) -> Iterator[Callable[[], float]]:
+def bare_loop(setup: Setup) -> Iterator[Measure]:
     """Yield a function that decodes and takes the best token, and does nothing else."""
     model = native.llama_model_load_from_file(str(setup.model).encode(), native.llama_model_default_params())
     params = native.llama_context_default_params()
@@ -124,7 +122,7 @@ def bare_loop(setup: Setup) -> Iterator[Callable[[], float]]:
     prompt = (native.llama_token * 64)()
     size = native.llama_tokenize(native.llama_model_get_vocab(model), data, len(data), prompt, 64, False, True)
 
-    def run() -> float:
+    def run(_: int) -> float:
         native.llama_memory_clear(native.llama_get_memory(context), True)
         native.llama_decode(context, native.llama_batch_get_one(prompt, size))
         token = (native.llama_token * 1)(native.llama_sampler_sample(sampler, context, -1))
