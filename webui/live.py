@@ -18,8 +18,9 @@ Build = Callable[["Subscription"], Patch | list[Patch] | None]
 Topic = tuple[Hashable, ...]
 Key = tuple[Hashable, ...]
 
-FRAME_SECONDS = 0.045
-"""The time between two frames to one page while much happens: a little over 20 a second."""
+FRAME_SECONDS = 0.12
+"""The time between two frames to one page while much happens: some eight a second. Each costs a browser some 10 ms of
+processor, and the browser is often on the machine that the model needs all of."""
 BURST = 4
 """How many frames may go at once after a while of quiet, so that a first token does not wait for its frame."""
 BURST_SECONDS = 0.004

@@ -10,6 +10,10 @@ import { Notices } from "./notices.js";
 import { Shell } from "./shell.js";
 import { Transcript } from "./transcript.js";
 
+// Signs that something goes on blink by this: an endless animation would draw sixty frames a second, on the cores that
+// the model needs.
+const BEAT_MS = 600;
+
 /** Fill `element`; `trigger(data)` hands a command to the server. */
 export async function start(element, trigger) {
   const root = document.documentElement;
@@ -28,4 +32,6 @@ export async function start(element, trigger) {
   addEventListener("popstate", () => app.show(app.addressed(), { push: false }));
   app.chat = app.live.chat = app.addressed();
   app.live.open();
+  setInterval(() => root.toggleAttribute("data-beat"), BEAT_MS);
+  root.dataset.usable = "true";
 }

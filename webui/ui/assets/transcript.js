@@ -5,6 +5,8 @@ import { Article } from "./article.js";
 import { SAMOVAR } from "./mark.js";
 
 const NEAR = 90;
+// So many messages stay on the page when a reply begins: what the browser does for each bit of text grows with them.
+const KEPT = 60;
 
 export class Transcript {
   constructor(app) {
@@ -110,10 +112,23 @@ export class Transcript {
 
   status({ phase, speaker }) {
     const busy = phase !== "idle";
+    if (busy && !this.app.busy) this.fold();
     this.list.toggleAttribute("data-busy", busy);
     this.app.busy = busy;
     const writing = busy && speaker === "assistant";
     for (const article of this.articles.values()) article.waiting(writing && article.data.state === "writing" ? phase : null);
+  }
+
+  /** Take messages far above off the page; they come back when the reader goes up. */
+  fold() {
+    const far = [...this.articles.values()].slice(0, -KEPT);
+    if (!this.stuck || this.asking || this.app.sought || !far.length || far.some(({ editor }) => editor)) return;
+    for (const { id, element } of far) {
+      element.remove();
+      this.articles.delete(id);
+    }
+    this.earlier.hidden = false;
+    this.drawEdge();
   }
 
   /** Mark what the model does not see, and draw the line where its window begins. */
