@@ -1,0 +1,71 @@
+"""The page leaves the processor to the model: it draws when there is something new, and only what is near."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from backends.scripted import Script
+from tests.e2e.site import Chat, Site
+
+Open = Callable[..., Site]
+Visit = Callable[..., Chat]
+
+KEPT = 60
+"""Messages that stay on the page when a reply begins."""
+_FRAMES = """
+() => new Promise((resolve) => {
+  let frames = 0;
+  const loop = () => { frames += 1; requestAnimationFrame(loop); };
+  requestAnimationFrame(loop);
+  setTimeout(() => resolve(frames), 1500);
+})
+"""
+
+
+def test_what_asks_for_every_frame_gets_one_a_second(site: Open, visit: Visit) -> None:
+    chat = visit(site().url)
+    assert 1 <= chat.page.evaluate(_FRAMES) <= 3
+
+
+def test_nothing_is_animated_while_a_reply_is_written(site: Open, visit: Visit) -> None:
+    chat = visit(site(Script(replies=["word " * 200], delay=0.01)).url)
+    chat.type("go")
+    chat.page.click("#send")
+    chat.until(lambda: "word" in "".join(chat.texts()))
+    chat.page.wait_for_timeout(300)  # until buttons have changed their colours
+    assert chat.page.evaluate("document.getAnimations().length") == 0
+    chat.page.wait_for_selector("html[data-beat]")
+    chat.page.wait_for_selector("html:not([data-beat])")
+    chat.page.click("#stop")
+    chat.idle()
+
+
+def test_far_messages_leave_the_page_when_a_reply_begins_and_come_back(site: Open, visit: Visit) -> None:
+    opened = site(Script(replies=["word " * 100], delay=0.01))
+    history = opened.services.history
+    talk = history.create_chat(1, "long")
+    parent = None
+    for number in range(150):
+        parent = history.add_message(1, talk.id, parent, ("user", "assistant")[number % 2], f"message {number}").id
+    chat = visit(f"{opened.url}/#{talk.id}")
+    earlier = chat.page.locator(".earlier")
+    while chat.articles.count() < 150:
+        chat.page.evaluate("document.querySelector('.earlier').click()")
+        chat.page.wait_for_timeout(50)
+    expect(earlier).to_be_hidden()
+    chat.page.evaluate("const at = document.querySelector('.scroll'); at.scrollTop = at.scrollHeight")
+    chat.page.wait_for_timeout(100)
+    chat.type("more")
+    chat.page.click("#send")
+    chat.busy()
+    chat.until(lambda: chat.articles.count() <= KEPT + 2)
+    chat.page.click("#stop")
+    chat.idle()
+    assert chat.texts()[-2] == "more"
+    chat.page.evaluate("document.querySelector('.scroll').scrollTop = 0")
+    chat.until(lambda: chat.texts()[:150] == [f"message {number}" for number in range(150)] or _up(chat))
+
+
+def _up(chat: Chat) -> bool:
+    chat.page.evaluate("document.querySelector('.scroll').scrollTop = 0")
+    return False
