@@ -55,6 +55,9 @@ class TextStream:
         if self.stopped:
             return []
         self._held += self._decoder.decode(data)
+        if not (self._skipping or self._lead or self._fresh) and not self._markers():
+            self._emit(len(self._held))  # most of the text: nothing can be hidden in it
+            return self._take()
         while self._step():
             pass
         return self._take()

@@ -201,7 +201,8 @@ class Engine:
             if self._chunk:
                 portions = scheduler.chunks(self._views(), self._chunk)
             else:
-                portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, self._pace.beside)
+                beside = self._pace.beside(sum(run.unread == 1 for run in self._running.values()))
+                portions = scheduler.portions(self._views(), self._executor.limit, self._pace.alone, beside)
             needed = sum(portion.tokens for portion in portions)
             if self._cache.make_room(needed) or not self._pause_one():
                 return portions

@@ -17,6 +17,8 @@ _TILE, _PATIENCE = 64, 3.0
 """From so many tokens on the library computes attention in tiles, at half of the cost where a prompt is long already:
 worth some seconds."""
 _WEIGHT = 0.25
+_NEXT = 0.5
+"""What each further writer adds to a step, in steps of one alone, until it is known."""
 
 
 class Pace:
@@ -25,7 +27,7 @@ class Pace:
     def __init__(self, limit: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._limit, self._clock = limit, clock
         self._rate = 0.0  # prompt tokens a second, read by themselves
-        self._write = 0.0  # seconds of a step that only writes
+        self._writes: dict[int, float] = {}  # seconds of a step that only writes, by the number of those who do
         self._extra = 0.0  # seconds that a prompt token adds to a step beside writing
         self._began = 0.0
 
@@ -37,11 +39,11 @@ class Pace:
         """The step wrote for so many requests, and read so many tokens of prompts."""
         seconds = max(1e-6, self._clock() - self._began)
         if not reading:
-            self._write = _mean(self._write, seconds)
+            self._writes[writing] = _mean(self._writes.get(writing, 0.0), seconds)
         elif not writing and reading >= _FEW:  # fewer tell nothing of the speed
             self._rate = _mean(self._rate, reading / seconds)
-        elif self._write:
-            self._extra = _mean(self._extra, max(0.0, seconds - self._write) / reading)
+        elif write := self._write(writing):
+            self._extra = _mean(self._extra, max(0.0, seconds - write) / reading)
 
     @property
     def alone(self) -> int:
@@ -53,13 +55,20 @@ class Pace:
             tokens = _TILE
         return self._whole(tokens // _TILE * _TILE if tokens >= _TILE else tokens)
 
-    @property
-    def beside(self) -> int:
-        """Prompt tokens of a step while others write."""
+    def beside(self, writing: int) -> int:
+        """Prompt tokens of a step while so many write: the more they are, the longer their steps are anyway."""
         extra = self._extra or (_SMALL / self._rate if self._rate else 0.0)
-        if not (self._write and extra):
+        write = self._write(writing)
+        if not (write and extra):
             return min(self._limit, _MOST_UNKNOWN)
-        return self._whole(self._write * (STRETCH - 1) / extra)
+        return self._whole(write * (STRETCH - 1) / extra)
+
+    def _write(self, writing: int) -> float:
+        """Return the seconds of a step in which so many only write; 0 while nothing is known."""
+        if not self._writes or writing in self._writes:
+            return self._writes.get(writing, 0.0)
+        nearest = min(self._writes, key=lambda number: abs(number - writing))
+        return self._writes[nearest] * (1 + _NEXT * (writing - 1)) / (1 + _NEXT * (nearest - 1))
 
     def _whole(self, tokens: float) -> int:
         """Return a number of tokens that fits a batch; the library computes eights of them best."""

@@ -126,6 +126,7 @@ class Sampler:
     ) -> None:  # fmt: skip
         self._vocabulary, self._seed, self._guide, self._alternatives = vocabulary, seed, guide, alternatives
         self._banned, self._held_back = frozenset(params.banned_tokens), params.min_tokens
+        self._banned_early = self._banned | vocabulary.ends
         self._greedy = params.canonical().greedy
         self._ngrams = Ngrams(params.no_repeat_ngram_size, tokens)
         self._candidates = Candidates(vocabulary.size)
@@ -181,8 +182,9 @@ class Sampler:
         self._held_back -= 1
 
     def _excluded(self) -> Collection[int]:
-        ends = self._vocabulary.ends if self._held_back > 0 else frozenset[int]()
-        return self._banned.union(ends, self._ngrams.banned)
+        banned = self._banned_early if self._held_back > 0 else self._banned
+        repeated = self._ngrams.banned
+        return banned.union(repeated) if repeated else banned
 
     def _choice(self, logits: Row, token: int) -> Choice:
         if self._odds is None:

@@ -76,15 +76,16 @@ def fits(candidate: Waiting, running: Sequence[Running], slots: int, cells: int)
 def portions(running: Sequence[Running], limit: int, alone: int, beside: int) -> tuple[Portion, ...]:
     """Return what goes into the next step, at most `limit` tokens in all.
 
-    Whoever writes goes first with its one token. The prompts share `alone` tokens, or `beside` writers so many,
-    that writing stays fluent: equally, so that a short prompt is not held up by a long one. A rest that is shorter than
-    another share is read along: small batches cost more.
+    Whoever writes goes first with its one token. The prompts share `alone` tokens, or `beside` writers so many for
+    each of them, that writing stays fluent: equally, so that a short prompt is not held up by a long one. The more
+    wait to be read, the more goes into a step: small batches cost more, and so many could not go first one by one. A
+    rest that is shorter than another share is read along.
     """
     writers = [each for each in running if each.unread == 1][:limit]
     readers = sorted((each for each in running if each.unread > 1), key=lambda each: each.unread)
     result = [Portion(each.id, 1) for each in writers]
     rest = sum(each.unread for each in readers)
-    budget = min(limit - len(writers), beside if writers else rest if rest < 2 * alone else alone)
+    budget = min(limit - len(writers), beside * len(readers) if writers else rest if rest < 2 * alone else alone)
     for at, each in enumerate(readers):
         share = min(each.unread, -(-budget // (len(readers) - at)))
         if share:

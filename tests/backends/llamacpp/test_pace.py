@@ -19,7 +19,7 @@ class Machine:
 
 def test_before_anything_is_known_steps_are_small_beside_others_and_large_alone():
     pace = Pace(512)
-    assert (pace.alone, pace.beside) == (512, 4)
+    assert (pace.alone, pace.beside(1)) == (512, 4)
 
 
 def test_alone_a_step_reads_for_a_second():
@@ -39,9 +39,9 @@ def test_beside_writers_a_step_takes_at_most_so_many_times_as_long():
     machine = Machine(0.007, 0.0005)
     machine.run(1, 0, 20)
     for _ in range(30):
-        taken = machine.run(1, machine.pace.beside)
+        taken = machine.run(1, machine.pace.beside(1))
     assert taken <= STRETCH * 0.007 + 1e-9
-    assert machine.pace.beside == 24
+    assert machine.pace.beside(1) == 24
 
 
 def test_as_the_prompt_grows_and_its_tokens_cost_more_fewer_are_read():
@@ -49,7 +49,7 @@ def test_as_the_prompt_grows_and_its_tokens_cost_more_fewer_are_read():
     machine.run(1, 0, 20)
     for _ in range(100):
         machine.token *= 1.01
-        taken = machine.run(1, machine.pace.beside)
+        taken = machine.run(1, machine.pace.beside(1))
         assert taken < 4 * 0.007
 
 
@@ -57,10 +57,30 @@ def test_what_was_read_alone_serves_as_a_guess():
     machine = Machine(0.01, 0.001)
     machine.run(0, 512)
     machine.run(1, 0)
-    assert machine.pace.beside == 5
+    assert machine.pace.beside(1) == 5
+
+
+def test_the_more_write_the_more_is_read_beside_them():
+    machine = Machine(0.007, 0.0005)
+    machine.run(0, 512)
+    machine.run(1, 0, 20)
+    assert machine.pace.beside(1) < machine.pace.beside(3) < machine.pace.beside(9)
+    machine.step = 0.05
+    machine.run(16, 0, 20)
+    assert machine.pace.beside(16) > 5 * machine.pace.beside(1)
+
+
+def test_one_who_writes_alone_is_not_paced_by_what_many_take():
+    machine = Machine(0.05, 0.0005)
+    machine.run(16, 0, 20)
+    machine.step = 0.007
+    machine.run(1, 0, 20)
+    for _ in range(30):
+        taken = machine.run(1, machine.pace.beside(1))
+    assert taken <= STRETCH * 0.007 + 1e-9
 
 
 def test_a_slow_machine_still_reads_a_little():
     machine = Machine(0.01, 10.0)
     machine.run(0, 512), machine.run(1, 0), machine.run(1, 8)
-    assert (machine.pace.alone, machine.pace.beside) == (1, 1)
+    assert (machine.pace.alone, machine.pace.beside(1)) == (1, 1)

@@ -67,6 +67,10 @@ class TestPortions:
     def test_beside_writers_a_prompt_gets_little(self):
         assert portions([run(1), run(2, unread=2000)], 512, 512, 64) == (Portion(1, 1), Portion(2, 64))
 
+    def test_the_more_prompts_there_are_the_more_is_read_beside_writers(self):
+        parts = portions([run(1), *(run(index, unread=2000) for index in (2, 3, 4))], 512, 512, 64)
+        assert [part.tokens for part in parts] == [1, 64, 64, 64]
+
     def test_a_short_prompt_is_not_held_up_by_a_long_one(self):
         parts = portions([run(1, unread=4000), run(2, unread=30)], 512, 512, 64)
         assert parts == (Portion(2, 30), Portion(1, 482))
