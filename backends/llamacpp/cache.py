@@ -17,6 +17,8 @@ from backends.llamacpp.sequences import Sequence, Sequences
 from backends.llamacpp.shelf import Shelf
 from backends.values import Kept
 
+_LITTLE = 16 << 20
+"""Bytes of idle sequences that are parked before a request begins: some milliseconds."""
 _LEAST_KEPT = 64
 """A shorter sequence is read as fast as it is fetched from disk."""
 
@@ -92,6 +94,7 @@ class Cache:
         self.cut(slot, found.match.size)
         self._sequences.take(slot)
         self._settled = False
+        self._park_little()
         return slot
 
     def append(self, slot: Sequence, tokens: Tokens[int]) -> None:
@@ -124,6 +127,17 @@ class Cache:
         for slot in held:
             self._vacate(slot)
         return bool(held)
+
+    def _park_little(self) -> None:
+        """Park what is parked in no time, so that what is written now gets the first cells: the library computes
+        attention over all cells up to the last one in use, and they are never moved."""
+        if self._store is None or not self._store.shareable:
+            return
+        room = min(_LITTLE, self._lot.budget)
+        for slot in self._sequences.idle():
+            if self._sequences.own(slot) and (size := self._store.measure(slot.id)) <= room:
+                room -= size
+                self._vacate(slot)
 
     def park_next(self) -> None:
         """Bring one idle sequence nearer to being parked: everybody who writes looks at its cells, and is slowed.

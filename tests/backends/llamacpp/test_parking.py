@@ -84,12 +84,24 @@ def first_slot(executor: FakeExecutor) -> int:
     return executor.batches[0][0].sequence
 
 
-def test_nothing_is_parked_before_anybody_writes(make: Make):
+def test_what_takes_time_is_not_parked_before_anybody_writes(make: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("backends.llamacpp.cache._LITTLE", 100)
     engine, executor = make()
     ask(engine, prompt(1, 200))
     executor.saved.clear()
     ask(engine, prompt(2, 300), limit=1)
     assert not executor.saved
+
+
+def test_what_takes_no_time_is_parked_at_once_and_leaves_the_first_cells_to_the_next(make: Make):
+    engine, executor = make()
+    first = ask(engine, prompt(1, 200))
+    executor.saved.clear()
+    ask(engine, prompt(2, 300), limit=1)
+    assert executor.saved == [0]
+    assert not executor.held.get(0)
+    again = ask(engine, [*first.run.tokens, 5], limit=1)
+    assert again.done.usage.cached_tokens == len(first.run.tokens) - 1
 
 
 def test_a_sequence_that_is_taken_up_again_is_not_parked(make: Make):
