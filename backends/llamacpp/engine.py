@@ -130,9 +130,8 @@ class Engine:
         return scheduler.order([run.as_waiting() for run in self._waiting], self._views(), self._served)
 
     def _fits(self, run: Run) -> bool:
-        spare = self._executor.spare - sum(each.width - 1 for each in self._running.values())
-        fits = scheduler.fits(run.as_waiting(), self._views(), self._parallel, self._cache.cells)
-        return fits and run.width - 1 <= spare
+        enough = sum(each.width - 1 for each in (run, *self._running.values())) <= self._executor.spare
+        return enough and scheduler.fits(run.as_waiting(), self._views(), self._parallel, self._cache.cells)
 
     def _begin(self, run: Run) -> None:
         self._served[run.user] = max(self._served.values(), default=0) + 1
