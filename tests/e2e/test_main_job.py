@@ -61,7 +61,8 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
         chat.busy()
         page.wait_for_selector("#transcript:not([data-busy])", timeout=REPLY_MS)
         assert chat.box.input_value().strip()
-        assert int(page.locator("#context-meter").get_attribute("data-used") or 0) > 43  # the first prompt alone
+        meter = page.locator("#context-meter")
+        chat.until(lambda: int(meter.get_attribute("data-used") or 0) > 43)  # the first prompt alone
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) is not None
