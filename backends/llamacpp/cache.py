@@ -134,10 +134,14 @@ class Cache:
         if self._store is None or not self._store.shareable:
             return
         room = min(_LITTLE, self._lot.budget)
-        for slot in self._sequences.idle():
-            if self._sequences.own(slot) and (size := self._store.measure(slot.id)) <= room:
+        for slot, size in self._parkable(self._store):
+            if size <= room:
                 room -= size
                 self._vacate(slot)
+
+    def _parkable(self, store: Store) -> Iterator[tuple[Sequence, int]]:
+        """Yield the idle sequences that have cells of their own, with the bytes they would take."""
+        return ((slot, store.measure(slot.id)) for slot in self._sequences.idle() if self._sequences.own(slot))
 
     def park_next(self) -> None:
         """Bring one idle sequence nearer to being parked: everybody who writes looks at its cells, and is slowed.
@@ -147,8 +151,8 @@ class Cache:
         if self._store is None or self._settled:
             return
         if self._coming is None:
-            for slot in self._sequences.idle():
-                if self._sequences.own(slot) and (size := self._store.measure(slot.id)) <= self._lot.budget:
+            for slot, size in self._parkable(self._store):
+                if size <= self._lot.budget:
                     self._coming = (slot, slot.used, self._lot.prepare(size))
                     return
             self._settled = True
