@@ -26,6 +26,7 @@ from webui.loader import Loader
 from webui.prompts import Prompts
 
 TITLE_LENGTH = 60
+_Ask = Callable[[Backend], Request]
 SYSTEM_SETTING = "system"
 """The key of the setting that holds what new chats tell the model first."""
 
@@ -48,11 +49,12 @@ class Replies:
         with self._chats.turn(actor, chat_id) as dialogue:
             if not text.strip():
                 last_of(dialogue)
-            self._check_fits(self._history.chat(actor.account, chat_id).system, dialogue, text, levers)
+            system = self._history.chat(actor.account, chat_id).system
+            request = self._asked(actor, system, dialogue, text, levers.start_with, levers)
             parent = dialogue.tip
             if text.strip():
                 parent = self._history.add_message(actor.account, chat_id, parent, "user", text).id
-            self._reply(actor, chat_id, parent, levers, dialogue)
+            self._reply(actor, chat_id, parent, levers.start_with, request, dialogue)
         return chat_id
 
     def regenerate(self, actor: Actor, chat_id: int, levers: Levers, message: int | None = None) -> None:
@@ -62,8 +64,8 @@ class Replies:
             node = last_of(dialogue) if message is None else node_of(dialogue, message)
             parent = node.id if node.role == "user" else node.parent
             system = self._history.chat(actor.account, chat_id).system
-            self._check_fits(system, Dialogue(dialogue.nodes, parent), "", levers)
-            self._reply(actor, chat_id, parent, fresh, dialogue)
+            request = self._asked(actor, system, Dialogue(dialogue.nodes, parent), "", levers.start_with, fresh)
+            self._reply(actor, chat_id, parent, levers.start_with, request, dialogue)
 
     def continue_(self, actor: Actor, chat_id: int, levers: Levers, message: int | None = None) -> None:
         """Let a reply go on from its last character, in the same message.
@@ -74,10 +76,8 @@ class Replies:
             node = last_of(dialogue) if message is None else node_of(dialogue, message)
             if node.role != "assistant":
                 raise NothingToDo(reason="no_reply")
-            if (backend := self._loader.backend) is not None:
-                path = Dialogue(dialogue.nodes, node.parent).path
-                system = self._history.chat(actor.account, chat_id).system
-                self._request(backend, actor, system, path, "assistant", node.content, levers)
+            system, before = self._history.chat(actor.account, chat_id).system, Dialogue(dialogue.nodes, node.parent)
+            request = self._asked(actor, system, before, "", node.content, levers)
             if dialogue.children(node.id) or self._history.shared_tip(actor.account, chat_id, node.id):
                 copied = node.id
                 node = self._history.add_message(
@@ -93,7 +93,7 @@ class Replies:
                 self._history.copy_choices(copied, node.id)
             elif dialogue.tip != node.id:
                 self._history.set_tip(actor.account, chat_id, node.id)
-            self._write(actor, chat_id, node, levers, dialogue, continues=node.state)
+            self._write(actor, chat_id, node, request, dialogue, continues=node.state)
 
     def edit(self, actor: Actor, chat_id: int, message: int, text: str, levers: Levers | None) -> None:
         """Put a new version beside a message; with `levers`, ask for a reply to it when it is the person's."""
@@ -108,9 +108,10 @@ class Replies:
                 self._audience.meter_changed(chat_id)
                 return
             system = self._history.chat(actor.account, chat_id).system
-            self._check_fits(system, Dialogue(dialogue.nodes, node.parent), text, levers)
+            before = Dialogue(dialogue.nodes, node.parent)
+            request = self._asked(actor, system, before, text, levers.start_with, levers)
             added = self._history.add_message(actor.account, chat_id, node.parent, "user", text)
-            self._reply(actor, chat_id, added.id, levers, dialogue)
+            self._reply(actor, chat_id, added.id, levers.start_with, request, dialogue)
 
     def impersonate(self, actor: Actor, chat_id: int | None, draft: str, levers: Levers) -> None:
         """Let the model write the person's next message into the input box of this page, after `draft`."""
@@ -134,11 +135,11 @@ class Replies:
         if not text.strip():
             raise NothingToDo(reason="empty")
         system, empty = self._new_system(actor), Dialogue({}, None)
-        self._check_fits(system, empty, text, levers)
+        request = self._asked(actor, system, empty, text, levers.start_with, levers)
         chat = self._history.create_chat(actor.account, title_of(text), system)
         try:
             message = self._history.add_message(actor.account, chat.id, None, "user", text)
-            self._reply(actor, chat.id, message.id, levers, empty)
+            self._reply(actor, chat.id, message.id, levers.start_with, request, empty)
         except HistoryFailed:
             # The text is in the input box still, and will be sent again.
             with suppress(HistoryFailed):
@@ -156,39 +157,45 @@ class Replies:
     def _new_system(self, actor: Actor) -> str:
         return str(self._history.setting(actor.account, SYSTEM_SETTING, ""))
 
-    def _check_fits(self, system: str, dialogue: Dialogue, text: str, levers: Levers) -> None:
-        """Refuse what cannot fit while the person's text is still in the input box (once a model is loaded)."""
-        if (backend := self._loader.backend) is None:
+    def _asked(self, actor: Actor, system: str, dialogue: Dialogue, text: str, prefix: str,
+               levers: Levers) -> _Ask:  # fmt: skip
+        """Return what makes the request for a reply to `text`, or to what is there, that begins with `prefix`.
+
+        Once a model is loaded it is made now: what cannot fit is refused while the text is still in the input box.
+        """
+        path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
+
+        def ask(backend: Backend) -> Request:
+            return self._request(backend, actor, system, path, "assistant", prefix, levers)
+
+        if (there := self._loader.backend) is None:
             if not self._loader.state.under_way:
                 raise self._loader.state.error or NoModel
-        else:
-            path = (*dialogue.path, Node(0, dialogue.tip, "user", text)) if text.strip() else dialogue.path
-            self._prompts.fit(backend, system, path, "assistant", levers.start_with, levers.sampling)
-            self._check_shape(backend, levers.shape)
+            return ask
+        made = ask(there)
+        return lambda backend: made if backend is there else ask(backend)
 
     def _check_shape(self, backend: Backend, shape: Constraint | None) -> None:
         if shape is not None and shape.kind not in backend.capabilities.constraints:
             raise UnsupportedParameter(name=shape.name, engine=backend.info.engine or backend.info.name)
 
-    def _reply(self, actor: Actor, chat_id: int, parent: int | None, levers: Levers, before: Dialogue) -> None:
-        start = levers.start_with
+    def _reply(self, actor: Actor, chat_id: int, parent: int | None, start: str, request: _Ask,
+               before: Dialogue) -> None:  # fmt: skip
         node = self._history.add_message(actor.account, chat_id, parent, "assistant", start, state="writing")
-        self._write(actor, chat_id, node, levers, before)
+        self._write(actor, chat_id, node, request, before)
 
-    def _write(self, actor: Actor, chat_id: int, node: Node, levers: Levers, before: Dialogue, *,
+    def _write(self, actor: Actor, chat_id: int, node: Node, request: _Ask, before: Dialogue, *,
                continues: State | None = None) -> None:  # fmt: skip
         if continues is not None:
             self._history.begin_draft(node.id)
         dialogue = self._history.dialogue(actor.account, chat_id)
-        path, system = Dialogue(dialogue.nodes, node.parent).path, self._history.chat(actor.account, chat_id).system
         job = Job(actor.account, actor.page, chat_id, "assistant", node.id, node.content, node.reasoning, node.made,
                   continues)  # fmt: skip
         self._audience.path_changed(actor.account, chat_id, ids_of(before), dialogue)
-        self._start(job, lambda backend: self._request(
-            backend, actor, system, path, "assistant", node.content, levers))  # fmt: skip
+        self._start(job, request)
         self._audience.chat_changed(actor.account, chat_id)
 
-    def _start(self, job: Job, request: Callable[[Backend], Request]) -> None:
+    def _start(self, job: Job, request: _Ask) -> None:
         def prepare(job: Job) -> tuple[Backend, Request]:
             backend = self._loader.wait(job.stopping)
             return backend, request(backend)

@@ -34,8 +34,8 @@ def test_nothing_is_animated_while_a_reply_is_written(site: Open, visit: Visit) 
     chat.until(lambda: "word" in "".join(chat.texts()))
     chat.page.wait_for_timeout(300)  # until buttons have changed their colours
     assert chat.page.evaluate("document.getAnimations().length") == 0
-    chat.page.wait_for_selector("html[data-beat]")
-    chat.page.wait_for_selector("html:not([data-beat])")
+    chat.page.wait_for_selector("#chat-list [data-busy][data-dim]")
+    chat.page.wait_for_selector("#chat-list [data-busy]:not([data-dim])")
     chat.page.click("#stop")
     chat.idle()
 

@@ -43,7 +43,7 @@ _HEAD = """
   root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
     .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
   // Gradio's loading sign counts every frame, and goes on when it has long left the page: 8 % of a core. Once the page
-  // is there, what asks for another frame in each frame gets one a second.
+  // is there, what asks for another frame in each frame gets one a second, the same one for all.
   const frame = window.requestAnimationFrame.bind(window);
   let drawing = false;
   const draw = (callback) => frame((time) => {
@@ -51,7 +51,7 @@ _HEAD = """
     try { callback(time); } finally { drawing = false; }
   });
   window.requestAnimationFrame = (callback) =>
-    drawing && root.dataset.usable ? setTimeout(draw, 1000, callback) : draw(callback);
+    drawing && root.dataset.usable ? setTimeout(draw, 1000 - performance.now() % 1000, callback) : draw(callback);
 })()</script>
 <link rel="stylesheet" href="BASE/style.css">
 """

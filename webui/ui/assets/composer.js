@@ -22,7 +22,7 @@ export class Composer {
       tool("impersonate", "person", "impersonate", () => this.impersonate()),
       tool("remove-last", "back", "remove_last", () => app.act("remove-last")),
     ];
-    this.status = h("span", { class: "status", role: "status" });
+    this.status = h("span", { id: "status", class: "status", role: "status" });
     this.box = h("div", { id: "composer" }, this.field, this.send, this.stop);
     this.element = h("div", { class: "bottom" }, h("div", { class: "under" }, this.status, meter.label), meter.element, this.box, h("div", { class: "tools" }, this.tools));
     this.typed = debounced(() => { this.app.live.send({ typing: this.field.value }); this.keep(); }, TYPING_MS);

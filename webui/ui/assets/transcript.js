@@ -5,7 +5,8 @@ import { Article } from "./article.js";
 import { SAMOVAR } from "./mark.js";
 
 const NEAR = 90;
-// So many messages stay on the page when a reply begins: what the browser does for each bit of text grows with them.
+// So many messages stay on the page when a reply begins, here or in another chat: what the browser does for each frame
+// grows with them, and the model may need the same processor.
 const KEPT = 60;
 
 export class Transcript {
@@ -37,6 +38,7 @@ export class Transcript {
     app.on("gone", ({ id }) => { this.rescue(id); this.articles.get(id)?.element.remove(); this.articles.delete(id); this.greet(); });
     app.on("writing", (patch) => { this.articles.get(patch.id)?.write(patch); this.follow(); });
     app.on("status", (patch) => this.status(patch));
+    app.on("chat", ({ busy }) => { if (busy) this.fold(); });
     app.on("meter", (patch) => { this.firstInside = patch.first_inside; this.drawEdge(); });
     app.on("model", (patch) => { this.model = patch; this.greet(); });
     app.on("connection", ({ up }) => { if (!up) this.asking = false; });
@@ -112,7 +114,6 @@ export class Transcript {
 
   status({ phase, speaker }) {
     const busy = phase !== "idle";
-    if (busy && !this.app.busy) this.fold();
     this.list.toggleAttribute("data-busy", busy);
     this.app.busy = busy;
     const writing = busy && speaker === "assistant";
