@@ -8,7 +8,6 @@ Patches are built when they are sent: what nobody looks at is never rendered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Hashable
@@ -20,9 +19,11 @@ Topic = tuple[Hashable, ...]
 Key = tuple[Hashable, ...]
 
 FRAME_SECONDS = 0.12
-"""The time between two patches to one page under the same key: some eight a second. Each costs a browser some 10 ms of
+"""The time between two frames to one page while much happens: some eight a second. Each costs a browser some 10 ms of
 processor, and the browser is often on the machine that the model needs all of."""
-GATHER_SECONDS = 0.004
+BURST = 4
+"""How many frames may go at once after a while of quiet, so that a first token does not wait for its frame."""
+BURST_SECONDS = 0.004
 """The least time between two frames, in which what belongs together comes together."""
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,6 @@ class Subscription:
         """What stands in the page's input box."""
         self.measuring = asyncio.Event()
         self._pending: dict[Key, tuple[Topic, Build]] = {}
-        self._sent: dict[Key, float] = {}
         self._woken = asyncio.Event()
         self._holding = False
 
@@ -93,37 +93,26 @@ class Subscription:
     def begin(self, state: list[Patch]) -> None:
         """Let the state go first, and then whatever has come since `hold`."""
         self.blocks_sent.clear()
-        self._sent.clear()
         self._pending = {("state",): (ALL_PAGES, lambda _: state), **self._pending}
         self._holding = False
         self._woken.set()
 
     async def run(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         """Send frames until cancelled; `send` may take as long as the page's connection needs."""
-        number = 0
+        number, due = 0, 0.0
+        clock = asyncio.get_running_loop().time
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._rest())
+            await self._woken.wait()
             self._woken.clear()
-            if self._rest() == 0 and (patches := self._take()):
+            if not self._holding and (patches := self._take()):
                 await send({"n": number, "patches": patches})
                 number += 1
-                await asyncio.sleep(GATHER_SECONDS)
-
-    def _rest(self) -> float | None:
-        """Return how long the next frame has to wait, None while nothing is owed.
-
-        What is new goes at once; what is told again, as the text being written is, waits for its time.
-        """
-        now = asyncio.get_running_loop().time()
-        self._sent = {key: at for key, at in self._sent.items() if at > now - FRAME_SECONDS}
-        if self._holding or not self._pending:
-            return None
-        return max(0.0, min(self._sent.get(key, 0.0) + FRAME_SECONDS - now for key in self._pending))
+                # On average a frame each FRAME_SECONDS; who was quiet may be up to BURST frames ahead of that.
+                due = max(due, clock() - BURST * FRAME_SECONDS) + FRAME_SECONDS
+                await asyncio.sleep(max(BURST_SECONDS, due - clock()))
 
     def _take(self) -> list[Patch]:
         pending, self._pending = self._pending, {}
-        self._sent.update(dict.fromkeys(pending, asyncio.get_running_loop().time()))
         patches: list[Patch] = []
         for key, (_, build) in pending.items():
             try:

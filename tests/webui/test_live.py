@@ -68,30 +68,6 @@ def test_a_slow_page_gets_merged_patches_and_a_fast_one_all() -> None:
     run(scenario)
 
 
-def test_what_is_told_again_waits_for_its_time_and_what_is_new_goes_at_once() -> None:
-    async def scenario(hub: Live) -> None:
-        page = Page(hub)
-
-        def tell(key: str, value: int) -> None:
-            hub.publish(chat_topic(1), (key,), lambda _: {"kind": key, "value": value})
-
-        tell("text", 0)
-        await asyncio.sleep(live.FRAME_SECONDS / 4)
-        tell("text", 1)
-        await asyncio.sleep(live.FRAME_SECONDS / 4)
-        assert [patch["value"] for patch in page.patches] == [0]
-        tell("end", 2)
-        await asyncio.sleep(live.FRAME_SECONDS / 4)
-        assert [patch["value"] for patch in page.frames[1]["patches"]] == [1, 2]
-        tell("text", 3)
-        tell("text", 4)
-        await settle()
-        assert [patch["value"] for patch in page.patches] == [0, 1, 2, 4]
-        page.task.cancel()
-
-    run(scenario)
-
-
 def test_only_the_pages_of_a_chat_hear_of_it() -> None:
     async def scenario(hub: Live) -> None:
         here, there, nowhere = Page(hub, 1), Page(hub, 2), Page(hub, None)
