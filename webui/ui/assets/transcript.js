@@ -114,6 +114,7 @@ export class Transcript {
 
   status({ phase, speaker }) {
     const busy = phase !== "idle";
+    if (busy && !this.app.busy) this.fold();
     this.list.toggleAttribute("data-busy", busy);
     this.app.busy = busy;
     const writing = busy && speaker === "assistant";
