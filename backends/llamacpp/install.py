@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,12 @@ CHECK = "import llama_cpp; llama_cpp.llama_backend_init(); print(llama_cpp.llama
 """A program that ends well where the engine runs: a wheel made for another machine may install and then not load,
 or stop at an instruction that the processor does not have."""
 
+_MENDS: Mapping[str, tuple[str, str]] = {
+    "amx_tile": ("CXXFLAGS", f"-include {shlex.quote(str(Path(__file__).with_name('tile_config.h')))}"),
+    # Sums in half precision lose digits, and attention over heads of 64 is then computed one number at a time.
+    "avx512_fp16": ("CFLAGS CXXFLAGS", "-U__AVX512FP16__"),
+}
+"""What a build must be told on a processor with such a feature: the variables, and the compiler's flag."""
 _CUDA_TAGS = ("cu132", "cu130", "cu125", "cu124", "cu123", "cu122", "cu121")
 # Run by the environment's own Python: its certifi knows the authorities where a fresh Python on macOS knows none,
 # and a process can be ended in time even while it waits for a name server.
@@ -31,6 +38,7 @@ context.load_verify_locations(certifi.where())
 with urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2]), context=context) as page:
     sys.stdout.write(page.read().decode())
 """
+_CPUINFO = Path("/proc/cpuinfo")
 _CORE_MINUTES = 10
 _PACKAGE_MANAGERS = (
     ("apt-get", "sudo apt install build-essential python3-dev"),
@@ -94,13 +102,26 @@ def compiler_hint(environ: Mapping[str, str]) -> str:
     return next((hint for name, hint in _PACKAGE_MANAGERS if shutil.which(name)), "gcc, g++, make")
 
 
+def mends() -> tuple[str, ...]:
+    """Return the features of this processor that a build must be told of, for it is made for this very processor."""
+    try:
+        features = set(_CPUINFO.read_text(encoding="utf-8").split())
+    except OSError:  # not a Linux
+        return ()
+    return tuple(feature for feature in _MENDS if feature in features)
+
+
 def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a build: every core at work, and without the vision library, a quarter of the files.
 
-    What the person has set for CMake stays.
+    What the person has set for CMake and the compilers stays.
     """
     defaults = {"CMAKE_ARGS": "-DLLAVA_BUILD=OFF", "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
-    return {**defaults, **environ}
+    found = {**defaults, **environ}
+    for names, flag in map(_MENDS.__getitem__, mends()):
+        for name in names.split():
+            found[name] = f"{found.get(name, '')} {flag}".strip()
+    return found
 
 
 def build_minutes() -> int:

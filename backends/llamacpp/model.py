@@ -6,6 +6,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ class Model:
         params = native.llama_model_default_params()
         params.n_gpu_layers = options.gpu_layers
         params.progress_callback = callback
-        pointer = native.llama_model_load_from_file(os.fsencode(path), params)
+        # In a thread that ends: the OpenMP threads that were needed to lay the weights out end with it. With more of
+        # them than cores, none would wait for the others by spinning any more, and every step take many times as long.
+        with ThreadPoolExecutor(1, "llamacpp-loading") as loading:
+            pointer = loading.submit(native.llama_model_load_from_file, os.fsencode(path), params).result()
         if not pointer:
             raise EngineClosed if stopped else failure(path)
         self._pointer: native.llama_model_p | None = pointer

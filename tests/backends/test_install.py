@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
+import shutil
 import socket
 import sys
 import threading
@@ -16,6 +19,11 @@ from backends.llamacpp import install
 
 PYTHON = Path(sys.executable)
 PAGE = '<a href="https://host/v0.3.36/llama_cpp_python-0.3.36-py3-none-manylinux_2_17_x86_64.whl">wheel</a>'
+
+TILES = """
+struct alignas(64) Config { unsigned char palette = 0, rest[47] = {}, rows[16] = {}; };
+void configure() { Config config; config.palette = 1; config.rows[0] = 77; _tile_loadconfig(&config); }
+"""
 
 
 class Index(BaseHTTPRequestHandler):
@@ -133,6 +141,36 @@ def test_a_build_uses_every_core_and_what_the_person_set() -> None:
     plain = install.build_environment({"PATH": "/bin"})
     assert plain["CMAKE_BUILD_PARALLEL_LEVEL"] == str(os.cpu_count()) and plain["PATH"] == "/bin"
     assert install.build_environment({"CMAKE_ARGS": "-DGGML_CUDA=on"})["CMAKE_ARGS"] == "-DGGML_CUDA=on"
+
+
+@pytest.mark.parametrize(
+    ("features", "mends"),
+    [
+        ("flags : fpu avx2 avx512f", ()),
+        ("flags : avx2 avx512_fp16 amx_tile amx_int8", ("amx_tile", "avx512_fp16")),
+        (None, ()),
+    ],
+)
+def test_a_build_is_told_what_it_gets_wrong_on_this_processor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, features: str | None, mends: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(install, "_CPUINFO", tmp_path / "cpuinfo")
+    if features is not None:
+        (tmp_path / "cpuinfo").write_text(features)
+    assert install.mends() == mends
+    built = install.build_environment({"CXXFLAGS": "-g"})
+    assert ("-include" in built["CXXFLAGS"]) is ("amx_tile" in mends)
+    assert built.get("CFLAGS", "") == ("-U__AVX512FP16__" if "avx512_fp16" in mends else "")
+    assert built["CXXFLAGS"].startswith("-g")
+
+
+@pytest.mark.skipif(not shutil.which("c++") or platform.machine() != "x86_64", reason="needs a compiler for x86-64")
+def test_a_tile_configuration_is_written_whole(tmp_path: Path) -> None:
+    (tmp_path / "of a name with spaces.cpp").write_text(TILES)
+    (_, include) = install._MENDS["amx_tile"]
+    flags = [*shlex.split(include), "-O3", "-march=sapphirerapids", "-S", "-o", "-"]
+    output = install._output(["c++", *flags, str(tmp_path / "of a name with spaces.cpp")])
+    assert "ldtilecfg" in output and "$77" in output
 
 
 @pytest.mark.parametrize(("cores", "minutes"), [(None, 10), (2, 5), (8, 1), (64, 1)])

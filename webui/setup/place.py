@@ -25,7 +25,7 @@ class State:
     """The fingerprint of the files that ask for the packages (see `webui.setup.steps`)."""
     extras: tuple[str, ...] = ()
     engine: str = ""
-    """The version of llama-cpp-python that is known to run."""
+    """The engine that is known to run (see `webui.setup.steps.engine`)."""
     base: str = ""
     """The interpreter behind the environment: a system upgrade swaps it, and the packages are no longer found."""
     busy: bool = False

@@ -52,13 +52,18 @@ def prepare(place: Place, extras: Sequence[str] = ()) -> None:
 
 def is_ready(place: Place, state: State, extras: Sequence[str]) -> bool:
     """Whether nothing is left to do."""
-    return _packages_ready(place, state, extras) and state.engine == locked(place, install.PACKAGE)
+    return _packages_ready(place, state, extras) and state.engine == engine(place)
 
 
 def wanted(place: Place) -> str:
     """Return the fingerprint of the files that say which packages are asked for, and in which versions."""
     files = (place.root / "requirements.lock", place.root / "pyproject.toml")
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def engine(place: Place) -> str:
+    """Return what names the engine: its version, and what its build must be told here."""
+    return " ".join((locked(place, install.PACKAGE), *install.mends()))
 
 
 def locked(place: Place, package: str) -> str:
@@ -112,11 +117,11 @@ def _set_up(place: Place, state: State, extras: Sequence[str]) -> None:
         place.note(dataclasses.replace(state, busy=True))
         _install_packages(place, state.extras)
         state = place.note(dataclasses.replace(state, packages=wanted(place)))
-    version = locked(place, install.PACKAGE)
-    if state.engine != version:
+    wanted_engine = engine(place)
+    if state.engine != wanted_engine:
         state = place.note(dataclasses.replace(state, engine=""))
-        _install_engine(place, version)
-        place.note(dataclasses.replace(state, engine=version))
+        _install_engine(place, locked(place, install.PACKAGE))
+        place.note(dataclasses.replace(state, engine=wanted_engine))
 
 
 def _lay_venv(place: Place) -> None:
@@ -147,7 +152,8 @@ def _install_engine(place: Place, version: str) -> None:
     if hint:
         raise SetupFailed(say("compiler", hint=hint))
     install.remove(place.venv)
-    command = [*_pip(place), "--verbose", package]
+    # pip's cache may hold a wheel that was built without being told.
+    command = [*_pip(place), "--verbose", *(["--no-cache-dir"] if install.mends() else []), package]
     run(say("build", minutes=install.build_minutes()), command, place.log, install.build_environment(os.environ))
     _check_engine(place)
 

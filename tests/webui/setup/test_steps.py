@@ -62,6 +62,7 @@ def runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> Runs:
     monkeypatch.setattr(steps, "run", fake)
     monkeypatch.setattr(install, "wheel_tags", lambda: ("cpu",))
     monkeypatch.setattr(install, "offers", lambda *_: None)
+    monkeypatch.setattr(install, "mends", lambda: ())
     monkeypatch.setattr(install, "compiler_hint", lambda _: "")
     return fake
 
@@ -100,6 +101,20 @@ def test_a_new_engine_version_is_installed(place: Place, runs: Runs) -> None:
     (place.root / "requirements.lock").write_text(LOCK.replace("0.3.36", "0.3.40"))
     steps.prepare(place)
     assert next(command for step, command in runs.commands if step == "Engine")[-1] == "llama-cpp-python==0.3.40"
+
+
+def test_an_engine_that_was_not_built_for_this_processor_is_built_again(
+    place: Place, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.prepare(place)
+    assert not [command for _, command in runs.commands if "--no-cache-dir" in command]
+    runs.done()
+    monkeypatch.setattr(install, "mends", lambda: ("amx_tile",))
+    steps.prepare(place)
+    assert "--no-cache-dir" in runs.commands[0][1]
+    assert runs.done() == ["Engine", "Engine"]
+    steps.prepare(place)
+    assert runs.done() == []
 
 
 def test_further_extras_join_the_earlier_ones(place: Place, runs: Runs) -> None:
