@@ -135,10 +135,12 @@ class ScriptedBackend:
         return self._closed.is_set()
 
     def _id(self, piece: str) -> int:
+        if (known := self._vocabulary.get(piece)) is not None:
+            return known
         with self._lock:
             if piece not in self._vocabulary:
-                self._vocabulary[piece] = len(self._pieces)
                 self._pieces.append(piece)
+                self._vocabulary[piece] = len(self._pieces) - 1
             return self._vocabulary[piece]
 
 

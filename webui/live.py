@@ -8,6 +8,7 @@ Patches are built when they are sent: what nobody looks at is never rendered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,12 +19,10 @@ Build = Callable[["Subscription"], Patch | list[Patch] | None]
 Topic = tuple[Hashable, ...]
 Key = tuple[Hashable, ...]
 
-FRAME_SECONDS = 0.12
-"""The time between two frames to one page while much happens: some eight a second. Each costs a browser some 10 ms of
-processor, and the browser is often on the machine that the model needs all of."""
-BURST = 4
-"""How many frames may go at once after a while of quiet, so that a first token does not wait for its frame."""
-BURST_SECONDS = 0.004
+FAR_SECONDS, NEAR_SECONDS = 0.1, 0.16
+"""The time between two patches to one page under the same key. Each costs a browser some 10 ms of processor, so a page
+on the model's own machine, which needs all of it, gets fewer than one elsewhere."""
+GATHER_SECONDS = 0.004
 """The least time between two frames, in which what belongs together comes together."""
 
 log = logging.getLogger(__name__)
@@ -56,8 +55,9 @@ def ready(patch: Patch) -> Build:
 class Subscription:
     """One page's ear. All methods but `topics` belong to the event loop's thread."""
 
-    def __init__(self, account: int, page: str, language: str) -> None:
+    def __init__(self, account: int, page: str, language: str, frame_seconds: float = NEAR_SECONDS) -> None:
         self.account, self.page, self.language = account, page, language
+        self._frame_seconds = frame_seconds
         self.chat: int | None = None
         self.blocks_sent: dict[int, int] = {}
         """For each message being written: how many of its closed blocks the page has."""
@@ -65,6 +65,7 @@ class Subscription:
         """What stands in the page's input box."""
         self.measuring = asyncio.Event()
         self._pending: dict[Key, tuple[Topic, Build]] = {}
+        self._sent: dict[Key, float] = {}
         self._woken = asyncio.Event()
         self._holding = False
 
@@ -93,26 +94,37 @@ class Subscription:
     def begin(self, state: list[Patch]) -> None:
         """Let the state go first, and then whatever has come since `hold`."""
         self.blocks_sent.clear()
+        self._sent.clear()
         self._pending = {("state",): (ALL_PAGES, lambda _: state), **self._pending}
         self._holding = False
         self._woken.set()
 
     async def run(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         """Send frames until cancelled; `send` may take as long as the page's connection needs."""
-        number, due = 0, 0.0
-        clock = asyncio.get_running_loop().time
+        number = 0
         while True:
-            await self._woken.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._rest())
             self._woken.clear()
-            if not self._holding and (patches := self._take()):
+            if self._rest() == 0 and (patches := self._take()):
                 await send({"n": number, "patches": patches})
                 number += 1
-                # On average a frame each FRAME_SECONDS; who was quiet may be up to BURST frames ahead of that.
-                due = max(due, clock() - BURST * FRAME_SECONDS) + FRAME_SECONDS
-                await asyncio.sleep(max(BURST_SECONDS, due - clock()))
+                await asyncio.sleep(GATHER_SECONDS)
+
+    def _rest(self) -> float | None:
+        """Return how long the next frame has to wait, None while nothing is owed.
+
+        What is new goes at once; what is told again, as the text being written is, waits for its time.
+        """
+        now = asyncio.get_running_loop().time()
+        self._sent = {key: at for key, at in self._sent.items() if at > now - self._frame_seconds}
+        if self._holding or not self._pending:
+            return None
+        return max(0.0, min(self._sent.get(key, 0.0) + self._frame_seconds - now for key in self._pending))
 
     def _take(self) -> list[Patch]:
         pending, self._pending = self._pending, {}
+        self._sent.update(dict.fromkeys(pending, asyncio.get_running_loop().time()))
         patches: list[Patch] = []
         for key, (_, build) in pending.items():
             try:

@@ -82,14 +82,23 @@ def visit(browser: Browser, url: str, chat: int | None = None) -> Page:
     return page
 
 
+def go(page: Page, chat: int) -> None:
+    """Go to a chat by its row in the list, and wait until its messages have taken the place of those here."""
+    if page.evaluate("location.hash") == f"#{chat}":
+        return
+    here = page.evaluate("document.querySelector('#transcript article')?.dataset.id")
+    page.click(f'#chat-list [data-chat="{chat}"] a')
+    there = "document.querySelector('#transcript article')?.dataset.id"
+    page.wait_for_function(f"here => ![here, undefined].includes({there})", arg=here)
+
+
 def unfold(page: Page, size: int) -> None:
-    """Read up to the beginning, so that all `size` messages are on the page, and go back down."""
-    articles = "document.querySelectorAll('#transcript article').length"
-    while (there := int(page.evaluate(articles))) < size:
-        page.evaluate("document.querySelector('.earlier').click()")
-        page.wait_for_function(f"{articles} > {there}")
-    page.evaluate("const at = document.querySelector('.reading .scroll'); at.scrollTop = at.scrollHeight")
-    page.wait_for_timeout(200)
+    """Read up to the beginning, until all `size` messages have been on the page, and go back down."""
+    scroll = "document.querySelector('.reading .scroll')"
+    while page.locator("#transcript article").count() < size:
+        page.evaluate(f"{scroll}.scrollTop = 0")
+        page.wait_for_timeout(20)
+    page.evaluate(f"{scroll}.scrollTop = {scroll}.scrollHeight")
 
 
 def timed(page: Page, button: str) -> Timed:

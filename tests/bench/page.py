@@ -2,8 +2,8 @@
 
 A reply of 400 tokens is asked for by a click in Chromium. "shown" is the time from the click to its last word on the
 screen, "first" to its first word less the engine's own time to it. "processor" is what the server spends for a reply
-of 2,048 tokens, reckoned from one of half that length. All messages of the dialogue are on the page, which is more
-than a reader sees who has not scrolled up.
+of 2,048 tokens, reckoned from one of half that length. One page is open on a server and goes from chat to chat. The
+dialogue has been read up to its beginning, then a person takes two seconds at its end to write.
 
 The scripted model stands for an engine of known pace that takes no processor. With the real one, the browser, the
 server and the engine share the cores; "engine alone" reads the same prompt and writes as much, with nobody looking.
@@ -27,7 +27,7 @@ from backends.registry import BackendOptions, open_backend
 from backends.sampling import SamplingParams
 from backends.values import ChatPrompt, Done, Request, Timings
 from tests.bench import Bound, Measure, Ratio, Setup, scripted, talks
-from tests.bench.browser import chromium, timed, unfold, visit
+from tests.bench.browser import chromium, go, timed, unfold, visit
 from tests.bench.server import running, with_model
 from webui.dialogue import Dialogue
 from webui.history.store import History
@@ -44,6 +44,7 @@ SPEED = 150.0
 """Of the scripted model, in tokens a second: a little above the starter model's on two cores."""
 LONG = 1024
 WINDOW = 2048
+WRITING_MS = 2000
 GREEDY = SamplingParams(temperature=0, max_tokens=TOKENS, min_tokens=TOKENS)
 
 RATIOS = (
@@ -62,7 +63,7 @@ BOUNDS = (
 
 @contextmanager
 def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
-    """Open two servers in processes of their own, one page for each size on each, and the model itself."""
+    """Open three servers in processes of their own, a page on each, and the model itself."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         browser = stack.enter_context(chromium())
@@ -81,15 +82,15 @@ def subjects(setup: Setup) -> Iterator[Mapping[str, Measure]]:
 @contextmanager
 def _scripted(browser: Browser, folder: Path, chats: list[int]) -> Iterator[dict[str, Measure]]:
     with scripted.serving(folder, TOKENS, SPEED) as (url, _):
-        chosen = dict(zip(SIZES, chats, strict=True))
-        pages = {size: _open(browser, url, chosen[size], size) for size in SCRIPTED_SIZES}
-        yield {f"script, {size:,} messages": _Sending(page) for size, page in pages.items()}
+        page = visit(browser, url)
+        places = [_Place(page, chat, size) for size, chat in zip(SIZES, chats, strict=True) if size in SCRIPTED_SIZES]
+        yield {f"script, {place.size:,} messages": _Sending(place) for place in places}
 
 
 @contextmanager
 def _long(browser: Browser, folder: Path, chat: int) -> Iterator[dict[str, Measure]]:
     with scripted.serving(folder, LONG, SPEED) as (url, process):
-        sending = _Sending(visit(browser, url, chat))
+        sending = _Sending(_Place(visit(browser, url), chat, 0))
 
         def measure(seed: int) -> Mapping[str, float]:
             before = _processor(process)
@@ -107,29 +108,41 @@ def _modelled(browser: Browser, folder: Path, chats: list[int], setup: Setup) ->
         stack.callback(backend.close)
         url, _ = stack.enter_context(running(folder, *with_model(setup, WINDOW, 4)))
         history = stack.enter_context(closing(History(talks.url_of(folder))))
+        page = visit(browser, url)
         found: dict[str, Measure] = {}
         for size, chat in zip(SIZES, chats, strict=True):
-            found[f"model, {size:,} messages"] = _Regenerating(_open(browser, url, chat, size), history, chat)
+            found[f"model, {size:,} messages"] = _Regenerating(_Place(page, chat, size), history)
             found[f"model alone, {size:,} messages"] = _Alone(backend, _prompt(history, backend, chat))
         yield found
 
 
-def _open(browser: Browser, url: str, chat: int, size: int) -> Page:
-    page = visit(browser, url, chat)
-    unfold(page, size)
-    return page
+@dataclass(frozen=True)
+class _Place:
+    """A chat to be gone to on a page, and how many of its messages are to be read there."""
+
+    page: Page
+    chat: int
+    size: int
+
+    def open(self) -> Page:
+        """Go there, read, and return the page."""
+        go(self.page, self.chat)
+        unfold(self.page, self.size)
+        self.page.wait_for_timeout(WRITING_MS)
+        return self.page
 
 
 @dataclass(frozen=True)
 class _Sending:
     """Sends a short message to the scripted model."""
 
-    page: Page
+    place: _Place
 
     def __call__(self, seed: int) -> dict[str, float]:
-        self.page.fill("#composer textarea", talks.words(random.Random(seed), 12))
-        self.page.wait_for_timeout(400)  # until the window has been measured with it
-        taken = timed(self.page, "#send")
+        page = self.place.open()
+        page.fill("#composer textarea", talks.words(random.Random(seed), 12))
+        page.wait_for_timeout(400)  # until the window has been measured with it
+        taken = timed(page, "#send")
         assert len(taken.text) > 2 * TOKENS, taken.text
         return {"shown": taken.last, "first": (taken.first - 1 / SPEED) * 1000}
 
@@ -138,20 +151,19 @@ class _Sending:
 class _Regenerating:
     """Asks the model for another version, so that each time it has the whole prompt in its cache."""
 
-    page: Page
+    place: _Place
     history: History
-    chat: int
 
     def __call__(self, seed: int) -> dict[str, float]:
-        self.page.wait_for_timeout(400)
-        taken = timed(self.page, "#regenerate")
+        page = self.place.open()
+        taken = timed(page, "#regenerate")
         made = self._dialogue().path[-1].made
         assert made is not None and made.timings is not None and made.usage is not None
         assert made.usage.completion_tokens == TOKENS, made
         return {"shown": taken.last, "first": (taken.first - made.timings.first_token) * 1000}
 
     def _dialogue(self) -> Dialogue:
-        return self.history.dialogue(talks.OWNER, self.chat)
+        return self.history.dialogue(talks.OWNER, self.place.chat)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_nothing_is_animated_while_a_reply_is_written(site: Open, visit: Visit) 
     chat.idle()
 
 
-def test_far_messages_leave_the_page_when_a_reply_begins_and_come_back(site: Open, visit: Visit) -> None:
+def test_far_messages_leave_the_page_once_one_is_at_the_end_and_come_back(site: Open, visit: Visit) -> None:
     opened = site(Script(replies=["word " * 100], delay=0.01))
     history = opened.services.history
     talk = history.create_chat(1, "long")
@@ -54,14 +54,12 @@ def test_far_messages_leave_the_page_when_a_reply_begins_and_come_back(site: Ope
         chat.page.wait_for_timeout(50)
     expect(earlier).to_be_hidden()
     chat.page.evaluate("const at = document.querySelector('.scroll'); at.scrollTop = at.scrollHeight")
-    chat.page.wait_for_timeout(100)
-    chat.type("more")
-    chat.page.click("#send")
-    chat.busy()
-    chat.until(lambda: chat.articles.count() <= KEPT + 2)
-    chat.page.click("#stop")
-    chat.idle()
+    chat.until(lambda: chat.texts() == [f"message {number}" for number in range(150)][-KEPT:])
+    chat.say("more")
+    chat.until(lambda: chat.articles.count() == KEPT)
     assert chat.texts()[-2] == "more"
+    at_the_end = "(({ scrollTop, clientHeight, scrollHeight }) => scrollHeight - clientHeight - scrollTop < 2)"
+    assert chat.page.evaluate(f"{at_the_end}(document.querySelector('.scroll'))")
     chat.page.evaluate("document.querySelector('.scroll').scrollTop = 0")
     chat.until(lambda: chat.texts()[:150] == [f"message {number}" for number in range(150)] or _up(chat))
 

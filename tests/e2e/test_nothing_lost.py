@@ -22,6 +22,7 @@ def test_what_is_impersonated_goes_to_the_chat_it_was_asked_in(site: Open, visit
     chat = visit(site(Script(replies=["one", "two", "my words " * 40], delay=0.01)).url)
     chat.say("first chat")
     chat.page.click("#new-chat")
+    chat.until(lambda: chat.texts() == [])
     chat.say("second chat")
     chat.page.click("#impersonate")
     chat.until(lambda: "my words" in chat.box.input_value())

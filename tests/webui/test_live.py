@@ -36,7 +36,7 @@ def run(scenario: Any) -> None:
 
 
 async def settle() -> None:
-    await asyncio.sleep(live.FRAME_SECONDS * 2.5)
+    await asyncio.sleep(live.NEAR_SECONDS * 2.5)
 
 
 def test_frames_are_numbered_and_in_order() -> None:
@@ -64,6 +64,30 @@ def test_a_slow_page_gets_merged_patches_and_a_fast_one_all() -> None:
         assert [patch["value"] for patch in fast.patches] == [0, 1, 2, 3]
         assert [patch["value"] for patch in slow.patches] == [0, 3]
         slow.task.cancel(), fast.task.cancel()
+
+    run(scenario)
+
+
+def test_what_is_told_again_waits_for_its_time_and_what_is_new_goes_at_once() -> None:
+    async def scenario(hub: Live) -> None:
+        page = Page(hub)
+
+        def tell(key: str, value: int) -> None:
+            hub.publish(chat_topic(1), (key,), lambda _: {"kind": key, "value": value})
+
+        tell("text", 0)
+        await asyncio.sleep(live.NEAR_SECONDS / 4)
+        tell("text", 1)
+        await asyncio.sleep(live.NEAR_SECONDS / 4)
+        assert [patch["value"] for patch in page.patches] == [0]
+        tell("end", 2)
+        await asyncio.sleep(live.NEAR_SECONDS / 4)
+        assert [patch["value"] for patch in page.frames[1]["patches"]] == [1, 2]
+        tell("text", 3)
+        tell("text", 4)
+        await settle()
+        assert [patch["value"] for patch in page.patches] == [0, 1, 2, 4]
+        page.task.cancel()
 
     run(scenario)
 

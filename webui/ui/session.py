@@ -24,7 +24,7 @@ from webui.errors import NotFound
 from webui.history.store import Chat
 from webui.history.text import storable
 from webui.job import Job
-from webui.live import Patch, Subscription, account_topic, page_topic, ready
+from webui.live import FAR_SECONDS, NEAR_SECONDS, Patch, Subscription, account_topic, page_topic, ready
 from webui.replies import SYSTEM_SETTING
 from webui.services import Services
 from webui.ui import i18n, shelves, views
@@ -44,7 +44,7 @@ class Session:
     def __init__(self, services: Services, feed: Feed, socket: WebSocket, account: Account, page: str, language: str,
                  ) -> None:  # fmt: skip
         self._services, self._feed, self._socket, self._account = services, feed, socket, account
-        self._page = Subscription(account.id, page, language)
+        self._page = Subscription(account.id, page, language, NEAR_SECONDS if _is_near(socket) else FAR_SECONDS)
 
     async def run(self) -> None:
         """Accept the socket and serve it; returns when the page is gone."""
@@ -231,6 +231,12 @@ class Session:
 
     def _say(self, error: SamovarError) -> str:
         return i18n.error(error.code, error.details, self._page.language)
+
+
+def _is_near(socket: WebSocket) -> bool:
+    """Whether the page is on this machine: then it comes from the address that it asks."""
+    server = socket.scope.get("server")
+    return socket.client is not None and server is not None and socket.client.host == server[0]
 
 
 def _read(said: str) -> dict[str, Any]:

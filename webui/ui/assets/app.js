@@ -19,7 +19,7 @@ export class App {
     this.called = 0;
     this.settling = Promise.resolve();
     this.levers = () => ({ sampling: {}, start_with: "", preset: "", shape: null });
-    this.live = new Live(this.page, this.language, (patch) => this.heard(patch), (up) => this.tell("connection", { up }));
+    this.live = new Live(this.page, this.language, (patches) => this.heard(patches), (up) => this.tell("connection", { up }));
     this.number = new Intl.NumberFormat(this.language);
     this.plurals = new Intl.PluralRules(this.language);
     this.on("answer", ({ call, ok }) => this.answered(call, ok));
@@ -41,7 +41,19 @@ export class App {
     this.listeners.set(kind, [...(this.listeners.get(kind) ?? []), listener]);
   }
 
-  heard(patch) {
+  /** Take what has come in one frame; "drawn" is told once all of it is on the page. */
+  heard(patches) {
+    for (const patch of patches) {
+      try {
+        this.take(patch);
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    this.tell("drawn");
+  }
+
+  take(patch) {
     // What belongs to a chat that was left before it came.
     if (patch.kind === "dialogue" && patch.asked !== undefined && patch.asked !== this.chat) return;
     if ((patch.kind === "older" || patch.kind === "system") && patch.chat !== this.chat) return;

@@ -102,11 +102,15 @@ export class Composer {
     this.status.textContent = busy ? app.t(`status.${doing}`, { place, percent }) : "";
     this.status.title = error ?? "";
     this.status.classList.toggle("busy", busy);
-    this.draw();
+    this.drawTools();
   }
 
   draw() {
     grow(this.field);
+    this.drawTools();
+  }
+
+  drawTools() {
     for (const tool of this.tools) {
       const new_chat = this.app.chat === null && tool.id !== "impersonate";
       const reason = this.reasons?.[tool.id];

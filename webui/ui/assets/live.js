@@ -5,7 +5,7 @@ const LONGEST_WAIT = 5000;
 const SIGNED_OUT = 4401;
 
 export class Live {
-  /** `heard(patch)` gets every patch; `changed(connected)` tells when the connection comes and goes. */
+  /** `heard(patches)` gets what comes in one frame; `changed(connected)` tells when the connection comes and goes. */
   constructor(page, language, heard, changed) {
     this.page = page;
     this.language = language;
@@ -52,13 +52,7 @@ export class Live {
       return;
     }
     this.next += 1;
-    for (const patch of frame.patches) {
-      try {
-        this.heard(patch);
-      } catch (error) {
-        console.error(error);
-      }
-    }
+    this.heard(frame.patches);
   }
 
   closed(code) {

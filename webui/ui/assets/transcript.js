@@ -1,13 +1,16 @@
 // The dialogue: keeps the articles, applies the patches that touch them, and stays at the end while text comes.
 
-import { button, h } from "./dom.js";
+import { button, debounced, h } from "./dom.js";
 import { Article } from "./article.js";
 import { SAMOVAR } from "./mark.js";
 
 const NEAR = 90;
-// So many messages stay on the page when a reply begins, here or in another chat: what the browser does for each frame
+// From so far below the first message on the page, what is above it is fetched.
+const EARLY = 400;
+// So many messages stay on the page once the reader has been at the end for a while: what the browser does for each frame
 // grows with them, and the model may need the same processor.
 const KEPT = 60;
+const FOLD_MS = 1000;
 
 export class Transcript {
   constructor(app) {
@@ -16,6 +19,7 @@ export class Transcript {
     this.chat = null;
     this.firstInside = null;
     this.stuck = true;
+    this.leave = debounced(() => this.fold(), FOLD_MS);
     this.earlier = button("up", app.t("older.load"), { text: true, class: "quiet earlier", hidden: true, onclick: () => this.askOlder() });
     this.edge = h("div", { class: "edge", role: "separator" }, h("span", {}, app.t("meter.edge")));
     this.list = h("div", { id: "transcript", "aria-label": app.t("transcript.title"), role: "log", "aria-live": "off" });
@@ -36,11 +40,11 @@ export class Transcript {
     app.on("older", (patch) => this.prepend(patch));
     app.on("article", (patch) => this.put(patch));
     app.on("gone", ({ id }) => { this.rescue(id); this.articles.get(id)?.element.remove(); this.articles.delete(id); this.greet(); });
-    app.on("writing", (patch) => { this.articles.get(patch.id)?.write(patch); this.follow(); });
+    app.on("writing", (patch) => { this.articles.get(patch.id)?.write(patch); });
     app.on("status", (patch) => this.status(patch));
-    app.on("chat", ({ busy }) => { if (busy) this.fold(); });
     app.on("meter", (patch) => { this.firstInside = patch.first_inside; this.drawEdge(); });
     app.on("model", (patch) => { this.model = patch; this.greet(); });
+    app.on("drawn", () => this.follow());
     app.on("connection", ({ up }) => { if (!up) this.asking = false; });
   }
 
@@ -95,7 +99,6 @@ export class Transcript {
     const known = this.articles.get(data.id);
     if (known) {
       known.update(data);
-      this.follow();
       return;
     }
     if (after !== null && !this.articles.has(after)) return;
@@ -108,13 +111,11 @@ export class Transcript {
     if (data.role === "user") this.stuck = true;
     this.greet();
     this.drawEdge();
-    this.follow();
     this.seek();
   }
 
   status({ phase, speaker }) {
     const busy = phase !== "idle";
-    if (busy && !this.app.busy) this.fold();
     this.list.toggleAttribute("data-busy", busy);
     this.app.busy = busy;
     const writing = busy && speaker === "assistant";
@@ -123,8 +124,11 @@ export class Transcript {
 
   /** Take messages far above off the page; they come back when the reader goes up. */
   fold() {
-    const far = [...this.articles.values()].slice(0, -KEPT);
+    const all = [...this.articles.values()];
+    const far = all.slice(0, -KEPT);
     if (!this.stuck || this.asking || this.app.sought || !far.length || far.some(({ editor }) => editor)) return;
+    const above = this.scroller.getBoundingClientRect().top - all.at(-KEPT).element.getBoundingClientRect().top;
+    if (above < 2 * EARLY || !getSelection().isCollapsed) return;
     for (const { id, element } of far) {
       element.remove();
       this.articles.delete(id);
@@ -195,9 +199,11 @@ export class Transcript {
     // Text that arrives moves the end away, which is no wish of the reader's; going up is.
     if (rest < NEAR) this.stuck = true;
     else if (scrollTop < (this.top ?? 0) - 2) this.stuck = false;
+    if (!this.stuck) this.leave.cancel();
+    else if (!this.leave.due()) this.leave();
     this.top = scrollTop;
     this.down.hidden = rest < 3 * NEAR;
-    if (scrollTop < 400 && !this.earlier.hidden && this.ready) this.askOlder();
+    if (scrollTop < EARLY && !this.earlier.hidden && this.ready) this.askOlder();
   }
 
   follow() {
@@ -207,5 +213,6 @@ export class Transcript {
   toEnd(smooth) {
     this.stuck = true;
     this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: smooth ? "smooth" : "instant" });
+    this.top = this.scroller.scrollTop;
   }
 }
