@@ -136,6 +136,7 @@ class Engine:
     def _begin(self, run: Run) -> None:
         self._served[run.user] = max(self._served.values(), default=0) + 1
         self._steady = []
+        self._pace.begin_prompt()
         run.admit(self._cache.open(run.tokens, run.head))
 
     # One step
@@ -149,9 +150,8 @@ class Engine:
             self._finish(run, "cancelled")
         portions = self._portions()
         # In exact mode nobody shares a batch with others: its company changes the last digits of a result.
-        for batch in ((each,) for each in portions) if self._chunk else (portions,):
-            if not self._take(batch):
-                return
+        apart = [(each,) for each in portions]
+        all(map(self._take, apart if self._chunk else scheduler.batches(portions, self._views())))
 
     def _glide(self) -> None:
         """Take the last step once more, without asking anew what goes into it: between two tokens every call counts."""

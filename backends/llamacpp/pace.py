@@ -9,14 +9,15 @@ ALONE = 1.0
 """Seconds of reading in one step while nobody writes, so that a new request and a cancel are heard soon."""
 STRETCH = 2.75
 """A step that others write in may take so many times what it takes without reading: their text goes on flowing. At
-least one token is read, whatever it takes."""
+least one token is read, whatever it takes: by itself (see `scheduler.batches`)."""
 _SMALL = 3.0
 """How much more a token costs in a small batch than in a large one, until it is known."""
-_FEW, _MOST_UNKNOWN = 8, 4
+_FEW, _LEAST_UNKNOWN, _MOST_UNKNOWN = 8, 2, 4
 _TILE, _PATIENCE = 64, 3.0
 """From so many tokens on the library computes attention in tiles, at half of the cost where a prompt is long already:
 worth some seconds."""
 _WEIGHT = 0.25
+_LEAST = 1e-9
 _NEXT = 0.5
 """What each further writer adds to a step, in steps of one alone, until it is known."""
 
@@ -29,7 +30,13 @@ class Pace:
         self._rate = 0.0  # prompt tokens a second, read by themselves
         self._writes: dict[int, float] = {}  # seconds of a step that only writes, by the number of those who do
         self._extra = 0.0  # seconds that a prompt token adds to a step beside writing
+        self._lately = 0  # prompt tokens of the last such step
         self._began = 0.0
+
+    def begin_prompt(self) -> None:
+        """Another prompt begins: what was too much at the end of a long one need not be at the beginning of this."""
+        if self.beside(1) == 1:
+            self._extra, self._lately = 0.0, 0
 
     def begin(self) -> None:
         """A step begins."""
@@ -40,10 +47,14 @@ class Pace:
         seconds = max(1e-6, self._clock() - self._began)
         if not reading:
             self._writes[writing] = _mean(self._writes.get(writing, 0.0), seconds)
-        elif not writing and reading >= _FEW:  # fewer tell nothing of the speed
-            self._rate = _mean(self._rate, reading / seconds)
+        elif not writing:
+            if reading >= _FEW:  # fewer tell nothing of the speed
+                self._rate = _mean(self._rate, reading / seconds)
         elif write := self._write(writing):
-            self._extra = _mean(self._extra, max(0.0, seconds - write) / reading)
+            extra = max(_LEAST, (seconds - write) / reading)
+            # What costs more than was thought is heeded at once: somebody waits for it.
+            self._extra = max(extra, _mean(self._extra, extra))
+            self._lately = reading
 
     @property
     def alone(self) -> int:
@@ -61,7 +72,9 @@ class Pace:
         write = self._write(writing)
         if not (write and extra):
             return min(self._limit, _MOST_UNKNOWN)
-        return self._whole(write * (STRETCH - 1) / extra)
+        tokens = write * (STRETCH - 1) / extra
+        # Not many more than before: what a few tokens added may be less than the clock's noise.
+        return self._whole(min(tokens, 2 * self._lately) if self._extra else max(_LEAST_UNKNOWN, tokens))
 
     def _write(self, writing: int) -> float:
         """Return the seconds of a step in which so many only write; 0 while nothing is known."""

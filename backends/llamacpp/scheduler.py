@@ -79,11 +79,14 @@ def portions(running: Sequence[Running], limit: int, alone: int, beside: int) ->
     Whoever writes goes first with its one token. The prompts share `alone` tokens, or `beside` writers so many for
     each of them, that writing stays fluent: equally, so that a short prompt is not held up by a long one. The more
     wait to be read, the more goes into a step: small batches cost more, and so many could not go first one by one. A
-    rest that is shorter than another share is read along.
+    rest that is shorter than another share is read along. Where a single token is all that may be read beside writers,
+    the prompt that is soonest done gets it.
     """
     writers = [each for each in running if each.unread == 1][:limit]
     readers = sorted((each for each in running if each.unread > 1), key=lambda each: each.unread)
     result = [Portion(each.id, 1) for each in writers]
+    if writers and beside == 1:
+        readers = readers[:1]
     rest = sum(each.unread for each in readers)
     budget = min(limit - len(writers), beside * len(readers) if writers else rest if rest < 2 * alone else alone)
     for at, each in enumerate(readers):
@@ -92,6 +95,19 @@ def portions(running: Sequence[Running], limit: int, alone: int, beside: int) ->
             result.append(Portion(each.id, share))
         budget -= share
     return tuple(result)
+
+
+def batches(portions: tuple[Portion, ...], running: Sequence[Running]) -> tuple[tuple[Portion, ...], ...]:
+    """Return the batches that a step is read in: one, but for a single token of a prompt, which has a batch of its own.
+
+    The attention of one token is shared out among the processors by what it looks at, that of several token by token:
+    at the end of a long prompt a batch of two takes longer than two batches of one. It goes first, so that what is
+    written next comes at the end of the step, as it does after any other.
+    """
+    reading = {each.id for each in running if each.unread > 1}
+    if len(portions) > 1 and portions[-1].tokens == 1 and portions[-1].id in reading:
+        return portions[-1:], portions[:-1]
+    return (portions,)
 
 
 def chunks(running: Sequence[Running], chunk: int) -> tuple[Portion, ...]:

@@ -27,7 +27,7 @@ from pathlib import Path
 
 BENCHES: Mapping[str, str] = {
     name: f"tests.bench.{name}"
-    for name in ("decode", "guided", "batch", "turns", "window", "page", "history", "startup")
+    for name in ("decode", "guided", "batch", "beside", "turns", "window", "page", "history", "startup")
 }
 """Name -> module, in the order of running."""
 

@@ -84,3 +84,32 @@ def test_a_slow_machine_still_reads_a_little():
     machine = Machine(0.01, 10.0)
     machine.run(0, 512), machine.run(1, 0), machine.run(1, 8)
     assert (machine.pace.alone, machine.pace.beside(1)) == (1, 1)
+
+
+def test_another_prompt_begins_with_more_than_the_end_of_a_long_one_allowed():
+    machine = Machine(0.01, 10.0)
+    machine.run(0, 512), machine.run(1, 0), machine.run(1, 8)
+    machine.pace.begin_prompt()
+    assert machine.pace.beside(1) == 2
+    machine.token = 0.0005
+    machine.run(1, 2)
+    few = machine.pace.beside(1)
+    machine.pace.begin_prompt()
+    assert machine.pace.beside(1) == few == 4
+
+
+def test_what_costs_nothing_yet_is_tried_with_twice_as_much():
+    machine = Machine(0.007, 0.0)
+    machine.run(1, 0)
+    for tokens in (4, 8, 16, 32):
+        assert machine.pace.beside(1) == tokens
+        machine.run(1, tokens)
+
+
+def test_a_few_tokens_by_themselves_tell_nothing():
+    machine = Machine(0.01, 0.001)
+    machine.run(1, 0), machine.run(1, 8)
+    before = machine.pace.beside(1), machine.pace.alone
+    machine.token = 0.5
+    machine.run(0, 1)
+    assert (machine.pace.beside(1), machine.pace.alone) == before

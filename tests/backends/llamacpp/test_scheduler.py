@@ -1,4 +1,15 @@
-from backends.llamacpp.scheduler import HEADROOM, Portion, Running, Waiting, chunks, fits, order, portions, to_pause
+from backends.llamacpp.scheduler import (
+    HEADROOM,
+    Portion,
+    Running,
+    Waiting,
+    batches,
+    chunks,
+    fits,
+    order,
+    portions,
+    to_pause,
+)
 
 
 def wait(index: int, user: str = "", tokens: int = 10, reply: int = 10, paused: bool = False) -> Waiting:
@@ -87,6 +98,25 @@ class TestPortions:
 
     def test_nothing_runs_nothing_goes(self):
         assert portions([], 512, 512, 64) == ()
+
+    def test_a_single_token_beside_writers_goes_to_one_prompt(self):
+        running = [run(1), run(2, unread=4000), run(3, unread=300)]
+        assert portions(running, 512, 512, 1) == (Portion(1, 1), Portion(3, 1))
+
+
+class TestBatches:
+    def test_a_single_token_of_a_prompt_is_read_by_itself(self):
+        running = [run(1), run(2), run(3, unread=300)]
+        taken = portions(running, 512, 512, 1)
+        assert batches(taken, running) == ((Portion(3, 1),), (Portion(1, 1), Portion(2, 1)))
+
+    def test_else_there_is_one_batch(self):
+        for running, beside in (
+            ([run(1), run(2)], 1), ([run(1), run(2, unread=300)], 2), ([run(2, unread=300)], 1), ([run(1)], 1),
+        ):  # fmt: skip
+            taken = portions(running, 512, 512, beside)
+            assert batches(taken, running) == (taken,)
+        assert batches((), []) == ((),)
 
 
 class TestChunks:
