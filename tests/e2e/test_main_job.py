@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.e2e.site import Chat, start
 
 Visit = Callable[..., Chat]
+WRITTEN = 400
+"""Tokens of the first reply: seconds even on a fast machine, so that one sees it grow."""
 REPLY_MS = 120_000
 
 
@@ -23,7 +25,9 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
         chat.levers()
         page.locator("#preset select").select_option("deterministic")
         expect(page.locator("#knob-temperature input[type=number]")).to_have_value("0")
-        page.fill("#knob-max_tokens input[type=number]", "48")
+        page.locator("#knob-min_tokens input[type=number]").evaluate("at => at.closest('details').open = true")
+        for knob in ("max_tokens", "min_tokens"):
+            page.fill(f"#knob-{knob} input[type=number]", str(WRITTEN))
 
         # Sent: the reply is streamed, and says what it took.
         chat.type("Tell me about tea. Ещё 🎉")
@@ -35,7 +39,9 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
         first = chat.texts()[-1]
         assert chat.texts()[0] == "Tell me about tea. Ещё 🎉" and len(first) > 10
         expect(chat.articles.last.locator(".stats")).to_contain_text("SmolLM2")
-        expect(chat.articles.last.locator(".stats")).to_contain_text("48 tokens")
+        expect(chat.articles.last.locator(".stats")).to_contain_text(f"{WRITTEN} tokens")
+        for knob in ("max_tokens", "min_tokens"):
+            page.fill(f"#knob-{knob} input[type=number]", "48")
 
         # Continued: in the same message, from its last character.
         page.click("#continue")
@@ -45,7 +51,6 @@ def test_a_person_chats_with_the_starter_model(tmp_path: Path, starter_model: Pa
 
         # A long reply is stopped, and what was written stays.
         page.fill("#knob-max_tokens input[type=number]", "1000")
-        page.locator("#knob-min_tokens input[type=number]").evaluate("at => at.closest('details').open = true")
         page.fill("#knob-min_tokens input[type=number]", "500")
         page.click("#regenerate")
         chat.until(lambda: len(chat.texts()[-1]) > 20, 120)
