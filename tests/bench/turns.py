@@ -5,8 +5,8 @@ way that a message from the page goes: history, costs, plan, template, engine. W
 notices: "first" runs from there to the first token, "read" is the part of the prompt that the engine had not read
 before, "reused" the rest as a share of the whole. A turn is one that is past the overflow; the worst one counts, too.
 
-"cold" is a dialogue of the same size that the engine has never seen. The engine gets one sequence, so that a cold read
-takes the place of the chat: "return" comes back to it after that.
+"cold" is a dialogue that the engine has never seen, and that hardly leaves any room. The engine gets one sequence, so
+that a cold read takes the place of the chat: "return" comes back to it after that.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ TURNS = 60
 WRITTEN = 24
 ASKED = 34
 """Words of a message: about 75 tokens."""
+COLD = 23
+"""Messages that fill the window, of a few words more."""
 SYSTEM = "You are a kettle that knows everything about tea."
 SAMPLING = SamplingParams(max_tokens=WRITTEN, min_tokens=WRITTEN, temperature=0.8)
 
@@ -129,15 +131,17 @@ class House:
         }
 
     def cold(self, seed: int) -> Asked:
-        """Read a dialogue of the same size for the first time."""
+        """Read a dialogue that fills the window for the first time."""
         chance = random.Random(f"{seed} {self._colds.random()}")
         roles = ("user", "assistant")
-        # Enough to fill the window; ids that no other dialogue has, so that no cost is known, either.
+        # Ids that no other dialogue has, so that no cost is known, either.
         path = tuple(
-            Node(0, None, roles[at % 2], talks.words(chance, ASKED))  # type: ignore[arg-type]
-            for at in range(2 * (WINDOW // 160) - 1)
+            Node(0, None, roles[at % 2], talks.words(chance, ASKED + 3))  # type: ignore[arg-type]
+            for at in range(COLD)
         )
-        return self.ask(path)
+        asked = self.ask(path)
+        assert asked.usage.prompt_tokens > 0.8 * WINDOW, asked.usage
+        return asked
 
     def again(self) -> Asked:
         """Ask for another version of the last reply."""
