@@ -18,6 +18,8 @@ _TILE, _PATIENCE = 64, 3.0
 worth some seconds."""
 _WEIGHT = 0.25
 _LEAST = 1e-9
+_FADING = 0.98
+"""What is thought of reading beside writers fades while nobody tries it, so that a hiccup does not count for ever."""
 _NEXT = 0.5
 """What each further writer adds to a step, in steps of one alone, until it is known."""
 
@@ -50,6 +52,8 @@ class Pace:
         elif not writing:
             if reading >= _FEW:  # fewer tell nothing of the speed
                 self._rate = _mean(self._rate, reading / seconds)
+            else:
+                self._extra *= _FADING
         elif write := self._write(writing):
             extra = max(_LEAST, (seconds - write) / reading)
             # What costs more than was thought is heeded at once: somebody waits for it.

@@ -77,10 +77,10 @@ class _Reply:
 
 
 def _gaps(backend: Backend, seed: int) -> Mapping[str, float]:
+    prompt = TextPrompt(_prompt(backend, seed))
     beside = _Reply(backend, seed)
     beside.until(BEFORE)
     began = time.perf_counter()
-    prompt = TextPrompt(_prompt(backend, seed))
     *_, done = backend.start(Request(prompt, SamplingParams(temperature=0, max_tokens=1), "reader"))
     ended = time.perf_counter()
     assert isinstance(done, Done) and done.usage.prompt_tokens == PROMPT and done.usage.cached_tokens == 0, done

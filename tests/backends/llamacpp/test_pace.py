@@ -113,3 +113,15 @@ def test_a_few_tokens_by_themselves_tell_nothing():
     machine.token = 0.5
     machine.run(0, 1)
     assert (machine.pace.beside(1), machine.pace.alone) == before
+
+
+def test_after_a_hiccup_more_than_one_is_tried_again():
+    machine = Machine(0.01, 0.001)
+    machine.run(1, 0), machine.run(1, 8)
+    machine.token = 0.5
+    machine.run(1, 8)
+    assert machine.pace.beside(1) == 1
+    machine.run(0, 1, 50)
+    assert machine.pace.beside(1) == 1
+    machine.run(0, 1, 250)
+    assert machine.pace.beside(1) > 1
