@@ -7,6 +7,7 @@ logit of minus infinity would make the entropy, which typical-p looks at, no num
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ Row = NDArray[np.float32]
 _LAYOUT = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """The library's llama_token_data."""
 _LANES = 64
-"""The highest weights are looked for in so many rows at once."""
+"""The highest logits are looked for in so many rows at once."""
 _MANY = 1000
 """How many candidates are looked through one by one."""
 
@@ -47,25 +48,20 @@ class Candidates:
         self._array: Any = native.llama_token_data_array()
         self._data: Any = None
 
-    def fill(self, logits: Row, allowed: NDArray[np.bool_] | None = None, banned: Collection[int] = (),
-             holes: bool = False) -> None:  # fmt: skip
-        """Take the logits of one position: those of all tokens, or of the `allowed` ones, without the `banned` ones.
+    def fill(self, logits: Row, tokens: NDArray[np.intp] | None = None, holes: Collection[int] = ()) -> None:
+        """Take the logits of one position: those of some tokens, in the order of their ids, or of all.
 
-        Where all the allowed ones are banned, they may come after all: whoever allows knows that nothing else can.
-        With `holes` the banned ones may stay in, with minus infinity, which is faster. The order is kept either way,
-        so the same chance draws the same token.
+        What is in `holes` stays in, with minus infinity: that is faster than to leave it out.
         """
         if self._data is None:
             self._data = np.zeros(self._size, _LAYOUT)
             self._numbers = np.arange(self._size, dtype=np.int32)
             self._address = self._data.ctypes.data
-        if allowed is None and (holes or not banned):
-            self._data["id"], self._data["logit"], size = self._numbers, logits, self._size
-            self._data["logit"][list(banned)] = -np.inf
+        if tokens is None:
+            size = self._size
+            self._data["id"], self._data["logit"] = self._numbers, logits
+            self._data["logit"][list(holes)] = -np.inf
         else:
-            left = np.ones(self._size, np.bool_) if allowed is None else allowed.copy()
-            left[list(banned)] = False
-            tokens = np.flatnonzero(left if allowed is None or left.any() else allowed)
             size = len(tokens)
             self._data["id"][:size], self._data["logit"][:size] = tokens, logits[tokens]
         # A chain moves the pointer, too.
@@ -77,11 +73,10 @@ class Candidates:
         if self._array.size:
             native.llama_sampler_apply(chain, ctypes.byref(self._array))
         place = self._array.selected
-        drawn = self._array.data[place] if 0 <= place < self._array.size else None
-        if drawn is None or not np.isfinite(drawn.logit):
-            broken = drawn is not None and np.isnan(drawn.logit)
-            raise EngineFailed(reason="the model computed no numbers" if broken else "no token is left")
-        return int(drawn.id)
+        if not 0 <= place < self._array.size:
+            raise EngineFailed(reason="no token is left")
+        drawn = self._array.data[place]
+        return sure(int(drawn.id), drawn.logit)
 
     def probabilities(self, tokens: Sequence[int]) -> list[float]:
         """Return the probability with which each of some tokens could have been drawn; 0 for what was cut.
@@ -111,28 +106,36 @@ class Odds:
 
     def __init__(self, size: int) -> None:
         self._weights = np.empty(size, np.float32)
-        self._columns = size // _LANES
 
     def weigh(self, logits: Row, number: int, drawn: int) -> tuple[list[int], list[float]]:
         """Return a token that was drawn and then the `number` most probable ones, the best first, with probabilities.
 
         Of equal ones the smaller id goes first.
         """
+        places = highest(logits, number)
+        best = places[np.argsort(-logits[places], kind="stable")[:number]].tolist()
         weights = self._weights
-        np.subtract(logits, logits.max(), out=weights)
+        np.subtract(logits, logits[best[0]], out=weights)
         np.exp(weights, out=weights)
-        tokens = [drawn, *self._best(number)]
+        tokens = [drawn, *best]
         # numpy sums pairwise: six digits are sure.
         shares: list[float] = (weights[tokens] / weights.sum()).tolist()
         return tokens, shares
 
-    def _best(self, number: int) -> list[int]:
-        """Return the places of the highest weights. Sorted are only those at least as high as enough peaks are."""
-        weights, least = self._weights, 0.0
-        if number <= self._columns:
-            peaks = weights[: _LANES * self._columns].reshape(_LANES, self._columns).max(axis=0)
-            peaks.sort()
-            least = peaks[-number]
-        places = (weights >= least).nonzero()[0]
-        found = sorted(zip((-weights[places]).tolist(), places.tolist(), strict=True))
-        return [place for _, place in found[:number]]
+
+def highest(logits: Row, number: int) -> NDArray[np.intp]:
+    """Return the places of the `number` highest logits in ascending order, and perhaps of a few that come close."""
+    columns = len(logits) // _LANES
+    if number > columns:
+        return np.arange(len(logits))
+    peaks = logits[: _LANES * columns].reshape(_LANES, columns).max(axis=0)
+    peaks.sort()
+    places: NDArray[np.intp] = (logits >= peaks[-number]).nonzero()[0]
+    return places
+
+
+def sure(token: int, logit: float) -> int:
+    """Return a token that was drawn. Raises `EngineFailed` where its logit shows that nothing could be."""
+    if not math.isfinite(logit):
+        raise EngineFailed(reason="the model computed no numbers" if math.isnan(logit) else "no token is left")
+    return token

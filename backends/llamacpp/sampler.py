@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llama_cpp import llama_cpp as native
+from numpy.typing import NDArray
 
-from backends.llamacpp.candidates import Candidates, Odds, Row, row_of
+from backends.llamacpp.candidates import Candidates, Odds, Row, highest, row_of, sure
 from backends.llamacpp.vocabulary import Vocabulary
 from backends.ngrams import Ngrams
 from backends.sampling import SamplingParams
@@ -137,6 +138,8 @@ class Sampler:
         self.chain = native.llama_sampler_chain_init(settings)
         steps = plan(params, window)
         self._is_maximum = [step.name for step in steps] == ["greedy"]
+        self._top_k = steps[0].values[0] if steps[0].name == "top_k" else 0
+        self._inspected = guide is not None or alternatives > 0 or self._is_maximum or self._top_k > 0
         self._entropic = any(step.name == "typical_p" or _is_dynamic(step) for step in steps)
         for step in steps:
             self._add(step)
@@ -148,32 +151,50 @@ class Sampler:
     def sample(self, context: native.llama_context_p, index: int) -> int:
         """Draw from the logits of the batch's `index`-th token, and remember the token drawn. Raises `EngineFailed`."""
         excluded = self._excluded()
-        if self._guide is not None or self._alternatives or (excluded and not self._is_plain(excluded)):
+        if self._inspected or not self._is_plain(excluded):
             return self.draw(row_of(context, index, self._vocabulary.size))
-        # The same draw, some tenths of a millisecond sooner: nobody looks into the array, so it need not be ours.
-        if excluded or self._is_maximum:
-            row = row_of(context, index, self._vocabulary.size)
-            if excluded:
-                row[list(excluded)] = -np.inf
-        token = int(row.argmax()) if self._is_maximum else native.llama_sampler_sample(self.chain, context, index)
+        # The same draw, a tenth of a millisecond sooner: nobody looks into the array, so it need not be ours.
+        if excluded:
+            row_of(context, index, self._vocabulary.size)[list(excluded)] = -np.inf
+        token: int = native.llama_sampler_sample(self.chain, context, index)
         self._remember(token)
         return token
 
     def _is_plain(self, excluded: Collection[int]) -> bool:
         """Whether a logit of minus infinity does what leaving a token out does: where nothing looks at the entropy."""
-        return not self._entropic and len(excluded) <= _FEW
+        return not excluded or (not self._entropic and len(excluded) <= _FEW)
 
     def draw(self, logits: Row) -> int:
         """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
-        allowed = self._guide.allowed() if self._guide is not None else None
         excluded = self._excluded()
-        self._candidates.fill(logits, allowed, excluded, self._is_plain(excluded))
-        token = self._candidates.draw(self.chain)
-        native.llama_sampler_accept(self.chain, token)
+        if self._is_maximum and self._guide is None:
+            token = _maximum(logits, list(excluded))
+        else:
+            tokens = self._eligible(logits, excluded)
+            self._candidates.fill(logits, tokens, excluded if tokens is None else ())
+            token = self._candidates.draw(self.chain)
+            native.llama_sampler_accept(self.chain, token)
         self._remember(token)
         if self._alternatives:
             self.last = self._choice(logits, token)
         return token
+
+    def _eligible(self, logits: Row, excluded: Collection[int]) -> NDArray[np.intp] | None:
+        """Return the tokens that the chain chooses from, None where it is all of them but the excluded.
+
+        Where all that a guide allows are excluded, they may come after all: it knows that nothing else can. Where the
+        chain begins with a cut to the `top_k` highest logits, only those go into it.
+        """
+        left = np.ones(len(logits), np.bool_)
+        left[list(excluded)] = False
+        if self._guide is not None:
+            allowed = self._guide.allowed()
+            left &= allowed
+            return np.flatnonzero(left if left.any() else allowed)
+        if self._top_k:
+            tokens = highest(logits, self._top_k + len(excluded))
+            return tokens[left[tokens]] if excluded else tokens
+        return None if self._is_plain(excluded) else np.flatnonzero(left)
 
     def _remember(self, token: int) -> None:
         self._ngrams.accept(token)
@@ -204,6 +225,16 @@ class Sampler:
 
     def _add(self, step: Step) -> None:
         native.llama_sampler_chain_add(self.chain, _BUILDERS[step.name](self._vocabulary, self._seed, *step.values))
+
+
+def _maximum(logits: Row, excluded: list[int]) -> int:
+    """Return the token of the highest logit that is not excluded; the logits stay as they are."""
+    kept = logits[excluded]
+    logits[excluded] = -np.inf
+    token = int(logits.argmax())
+    best = float(logits[token])
+    logits[excluded] = kept
+    return sure(token, best)
 
 
 def _made(sampler: native.llama_sampler_p) -> native.llama_sampler_p:

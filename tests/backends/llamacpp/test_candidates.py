@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backends.errors import EngineFailed
-from backends.llamacpp.candidates import Odds, Row
+from backends.llamacpp.candidates import Candidates, Odds, Row, highest
 from backends.llamacpp.sampler import Sampler
 from backends.sampling import SamplingParams
 from tests.backends.references import softmax
@@ -51,6 +51,50 @@ def test_a_guide_and_the_bans_leave_what_both_allow() -> None:
     assert sampler.last is not None
     assert {each.token for each in sampler.last.top if each.after} == {3, 5}
     assert sum(each.before for each in sampler.last.top) == pytest.approx(1), "before: as if there were no guide"
+    sampler.close()
+
+
+def test_what_comes_close_is_found_as_well_but_nothing_else() -> None:
+    logits = np.random.default_rng(1).normal(0, 3, 49_152).astype(np.float32)
+    for number in (1, 40, 300):
+        places = highest(logits, number)
+        assert set(np.argsort(logits)[-number:]) <= set(places) and len(places) < 2 * number
+        assert (np.diff(places) > 0).all(), "by their ids, as a chance draws by the order"
+
+
+@pytest.mark.parametrize("knobs", [{}, {"banned_tokens": (4, 9)}, {"no_repeat_ngram_size": 1}, {"min_tokens": 9}])
+def test_a_chain_that_begins_with_a_cut_gets_the_highest_alone_and_draws_the_same(
+    monkeypatch: pytest.MonkeyPatch, knobs: dict[str, object]
+) -> None:
+    sizes, fill = [], Candidates.fill
+    monkeypatch.setattr(Candidates, "fill", lambda *given: (sizes.append(given[2]), fill(*given)))
+    size = 6_400
+    words = Words(size=size, spelled={token: b"w%d " % token for token in range(size)})
+    rows = np.random.default_rng(2).normal(0, 3, (20, size)).astype(np.float32)
+    params = {"top_k": 5, "temperature": 2.0, **knobs}
+    draws = []
+    for wider in ({}, {"top_n_sigma": 10}):  # which comes first, and leaves all that count
+        sampler = Sampler(SamplingParams(**params, **wider), words, 64, 3, (7, 8), None, 3)  # type: ignore[arg-type]
+        draws.append([(sampler.draw(each), sampler.last) for each in rows])
+        sampler.close()
+    assert draws[0] == draws[1]
+    assert all(tokens is not None and len(tokens) < 50 for tokens in sizes[: len(rows)])
+
+
+def test_the_highest_is_taken_without_touching_the_logits() -> None:
+    logits = row()
+    before, best = logits.copy(), np.argsort(logits)[::-1].tolist()
+    sampler = Sampler(SamplingParams(temperature=0, banned_tokens=tuple(best[:3])), Words(), 64, 1)  # type: ignore[arg-type]
+    assert sampler.draw(logits) == best[3]
+    assert (logits == before).all()
+    sampler.close()
+
+
+@pytest.mark.parametrize("knobs", [{"temperature": 0}, {"top_k": 5}, {}])
+def test_no_numbers_are_an_error(knobs: dict[str, object]) -> None:
+    sampler = Sampler(SamplingParams(**knobs), Words(), 64, 1)  # type: ignore[arg-type]
+    with pytest.raises(EngineFailed):
+        sampler.draw(np.full(SIZE, np.nan, np.float32))
     sampler.close()
 
 
