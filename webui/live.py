@@ -19,7 +19,7 @@ Build = Callable[["Subscription"], Patch | list[Patch] | None]
 Topic = tuple[Hashable, ...]
 Key = tuple[Hashable, ...]
 
-FAR_SECONDS, NEAR_SECONDS = 0.1, 0.16
+FAR_SECONDS, NEAR_SECONDS = 0.1, 0.2
 """The time between two patches to one page under the same key. Each costs a browser some 10 ms of processor, so a page
 on the model's own machine, which needs all of it, gets fewer than one elsewhere."""
 GATHER_SECONDS = 0.004

@@ -112,8 +112,7 @@ class Odds:
 
         Of equal ones the smaller id goes first.
         """
-        places = highest(logits, number)
-        best = places[np.argsort(-logits[places], kind="stable")[:number]].tolist()
+        best = _best(logits, number)
         weights = self._weights
         np.subtract(logits, logits[best[0]], out=weights)
         np.exp(weights, out=weights)
@@ -121,6 +120,21 @@ class Odds:
         # numpy sums pairwise: six digits are sure.
         shares: list[float] = (weights[tokens] / weights.sum()).tolist()
         return tokens, shares
+
+
+def _best(logits: Row, number: int) -> list[int]:
+    """Return the places of the highest logits, the best first; the logits stay as they are.
+
+    To look for a few of them one by one is faster than to sort: an array has the place of its maximum in no time.
+    """
+    places: list[int] = []
+    heights = []
+    while len(places) < number and (place := int(logits.argmax())) not in places:
+        places.append(place)
+        heights.append(logits[place])
+        logits[place] = -np.inf
+    logits[places] = heights
+    return places
 
 
 def highest(logits: Row, number: int) -> NDArray[np.intp]:

@@ -139,7 +139,7 @@ class Sampler:
         steps = plan(params, window)
         self._is_maximum = [step.name for step in steps] == ["greedy"]
         self._top_k = steps[0].values[0] if steps[0].name == "top_k" else 0
-        self._inspected = guide is not None or alternatives > 0 or self._is_maximum or self._top_k > 0
+        self._inspected = guide is not None or alternatives > 0 or self._is_maximum
         self._entropic = any(step.name == "typical_p" or _is_dynamic(step) for step in steps)
         for step in steps:
             self._add(step)

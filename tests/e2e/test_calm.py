@@ -21,6 +21,15 @@ _FRAMES = """
 })
 """
 
+_DIMMED = """
+() => new Promise((resolve) => {
+  let dimmed = 0;
+  new MutationObserver((changes) => { dimmed += changes.filter(({ target }) => target.hasAttribute("data-dim")).length; })
+    .observe(document.body, { subtree: true, attributeFilter: ["data-dim"] });
+  setTimeout(() => resolve(dimmed), 1000);
+})
+"""
+
 
 def test_what_asks_for_every_frame_gets_one_a_second(site: Open, visit: Visit) -> None:
     chat = visit(site().url)
@@ -28,14 +37,28 @@ def test_what_asks_for_every_frame_gets_one_a_second(site: Open, visit: Visit) -
 
 
 def test_nothing_is_animated_while_a_reply_is_written(site: Open, visit: Visit) -> None:
-    chat = visit(site(Script(replies=["word " * 200], delay=0.01)).url)
+    chat = visit(site(Script(replies=["word " * 200], delay=0.01, prefill_delay=2)).url)
     chat.type("go")
     chat.page.click("#send")
-    chat.until(lambda: "word" in "".join(chat.texts()))
-    chat.page.wait_for_timeout(300)  # until buttons have changed their colours
-    assert chat.page.evaluate("document.getAnimations().length") == 0
     chat.page.wait_for_selector("#chat-list [data-busy][data-dim]")
     chat.page.wait_for_selector("#chat-list [data-busy]:not([data-dim])")
+    chat.until(lambda: "word" in "".join(chat.texts()))
+    chat.page.wait_for_timeout(700)  # until buttons have changed their colours, and one beat has passed
+    assert chat.page.evaluate("document.getAnimations().length") == 0
+    assert chat.page.evaluate(_DIMMED) == 0, "text that comes is a sign itself"
+    chat.page.click("#stop")
+    chat.idle()
+
+
+def test_what_is_selected_stays_so_while_the_text_grows(site: Open, visit: Visit) -> None:
+    chat = visit(site(Script(replies=["first *words* and " + "more " * 200], delay=0.02)).url)
+    chat.type("go")
+    chat.page.click("#send")
+    chat.until(lambda: "words and" in "".join(chat.texts()))
+    chat.page.evaluate("getSelection().selectAllChildren(document.querySelector('.open em'))")
+    before = len(chat.texts()[-1])
+    chat.until(lambda: len(chat.texts()[-1]) > before + 50)
+    assert chat.page.evaluate("getSelection().toString()") == "words"
     chat.page.click("#stop")
     chat.idle()
 
@@ -55,9 +78,9 @@ def test_far_messages_leave_the_page_once_one_is_at_the_end_and_come_back(site: 
     expect(earlier).to_be_hidden()
     chat.page.evaluate("const at = document.querySelector('.scroll'); at.scrollTop = at.scrollHeight")
     chat.until(lambda: chat.texts() == [f"message {number}" for number in range(150)][-KEPT:])
-    chat.say("more")
-    chat.until(lambda: chat.articles.count() == KEPT)
-    assert chat.texts()[-2] == "more"
+    chat.type("more")
+    chat.page.click("#send")
+    chat.until(lambda: chat.articles.count() == KEPT and chat.texts()[-2:] == ["more", ("word " * 100).strip()])
     at_the_end = "(({ scrollTop, clientHeight, scrollHeight }) => scrollHeight - clientHeight - scrollTop < 2)"
     assert chat.page.evaluate(f"{at_the_end}(document.querySelector('.scroll'))")
     chat.page.evaluate("document.querySelector('.scroll').scrollTop = 0")

@@ -43,15 +43,16 @@ _HEAD = """
   root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
     .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
   // Gradio's loading sign counts every frame, and goes on when it has long left the page: 8 % of a core. Once the page
-  // is there, what asks for another frame in each frame gets one a second, the same one for all.
+  // is there, what asks for another frame in each frame is called once a second instead, all of it at the same time, and
+  // nothing is drawn for it.
   const frame = window.requestAnimationFrame.bind(window);
-  let drawing = false;
-  const draw = (callback) => frame((time) => {
-    drawing = true;
-    try { callback(time); } finally { drawing = false; }
-  });
-  window.requestAnimationFrame = (callback) =>
-    drawing && root.dataset.usable ? setTimeout(draw, 1000 - performance.now() % 1000, callback) : draw(callback);
+  let calling = false;
+  const call = (callback) => {
+    calling = true;
+    try { callback(performance.now()); } finally { calling = false; }
+  };
+  window.requestAnimationFrame = (callback) => calling && root.dataset.usable
+    ? setTimeout(call, 1500 - (performance.now() + 500) % 1000, callback) : frame(() => call(callback));
 })()</script>
 <link rel="stylesheet" href="BASE/style.css">
 """

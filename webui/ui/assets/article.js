@@ -2,6 +2,7 @@
 
 import { beams } from "./beams.js";
 import { button, copyText, grow, h } from "./dom.js";
+import { merge } from "./merge.js";
 
 const ACTIONS = {
   user: [["copy", "copy"], ["edit", "edit"], ["branch", "branch"], ["delete", "trash"]],
@@ -59,7 +60,7 @@ export class Article {
     }
     this.closed = from + closed.length;
     if (this.open === null) this.body.append(this.open = h("div", { class: "open" }));
-    this.open.innerHTML = open;
+    merge(this.open, h("div", { html: open }));
     if (reasoning) {
       this.thinking.hidden = false;
       this.thinking.lastChild.textContent = reasoning;

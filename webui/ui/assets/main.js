@@ -1,6 +1,7 @@
 // The page begins here: reads the table of words and knobs, puts the parts together, opens the channel.
 
 import { App } from "./app.js";
+import { beat } from "./beat.js";
 import { Chats } from "./chats.js";
 import { Composer } from "./composer.js";
 import { Levers } from "./levers.js";
@@ -9,16 +10,6 @@ import { Model } from "./model.js";
 import { Notices } from "./notices.js";
 import { Shell } from "./shell.js";
 import { Transcript } from "./transcript.js";
-
-// Signs that something goes on blink by this: an endless animation would draw sixty frames a second, on the cores that
-// the model needs. Each sign is dimmed by itself, as what changes at the root is work for the whole page; and each is
-// looked for in its place, as there may be thousands of messages.
-const BEAT_MS = 600;
-const SIGNS = ["#chat-list > [data-busy]", "#status.busy", "#transcript > article:last-child[data-waiting]", "#model:is([data-state=resolving], [data-state=loading], [data-state=downloading])"];
-
-function blink() {
-  for (const sign of SIGNS) for (const found of document.querySelectorAll(sign)) found.toggleAttribute("data-dim");
-}
 
 /** Fill `element`; `trigger(data)` hands a command to the server. */
 export async function start(element, trigger) {
@@ -38,6 +29,6 @@ export async function start(element, trigger) {
   addEventListener("popstate", () => app.show(app.addressed(), { push: false }));
   app.chat = app.live.chat = app.addressed();
   app.live.open();
-  setInterval(blink, BEAT_MS);
+  beat(app);
   root.dataset.usable = "true";
 }

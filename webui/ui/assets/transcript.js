@@ -202,7 +202,8 @@ export class Transcript {
     if (!this.stuck) this.leave.cancel();
     else if (!this.leave.due()) this.leave();
     this.top = scrollTop;
-    this.down.hidden = rest < 3 * NEAR;
+    // To set what is set already would be work for the browser, in each frame.
+    if (this.down.hidden !== rest < 3 * NEAR) this.down.hidden = rest < 3 * NEAR;
     if (scrollTop < EARLY && !this.earlier.hidden && this.ready) this.askOlder();
   }
 
