@@ -77,8 +77,10 @@ class Pace:
         if not (write and extra):
             return min(self._limit, _MOST_UNKNOWN)
         tokens = write * (STRETCH - 1) / extra
-        # Not many more than before: what a few tokens added may be less than the clock's noise.
-        return self._whole(min(tokens, 2 * self._lately) if self._extra else max(_LEAST_UNKNOWN, tokens))
+        # Not many more than before: what a few tokens added may be less than the clock's noise, and a larger batch may
+        # be computed in another way.
+        most = self._lately + min(self._lately, _FEW)
+        return self._whole(min(tokens, most) if self._extra else max(_LEAST_UNKNOWN, tokens))
 
     def _write(self, writing: int) -> float:
         """Return the seconds of a step in which so many only write; 0 while nothing is known."""

@@ -24,8 +24,8 @@ _FRAMES = """
 _DIMMED = """
 () => new Promise((resolve) => {
   let dimmed = 0;
-  new MutationObserver((changes) => { dimmed += changes.filter(({ target }) => target.hasAttribute("data-dim")).length; })
-    .observe(document.body, { subtree: true, attributeFilter: ["data-dim"] });
+  const count = (changes) => { dimmed += changes.filter(({ target }) => target.hasAttribute("data-dim")).length; };
+  new MutationObserver(count).observe(document.body, { subtree: true, attributeFilter: ["data-dim"] });
   setTimeout(() => resolve(dimmed), 1000);
 })
 """

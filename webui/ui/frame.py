@@ -43,7 +43,7 @@ _HEAD = """
   root.dataset.language = kept("LANGUAGE_COOKIE") || ((navigator.languages || [navigator.language])
     .map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "ru") || "en");
   // Gradio's loading sign counts every frame, and goes on when it has long left the page: 8 % of a core. Once the page
-  // is there, what asks for another frame in each frame is called once a second instead, all of it at the same time, and
+  // is there, what asks for another frame in each frame is called once a second instead, all at the same time, and
   // nothing is drawn for it.
   const frame = window.requestAnimationFrame.bind(window);
   let calling = false;

@@ -98,10 +98,10 @@ def test_another_prompt_begins_with_more_than_the_end_of_a_long_one_allowed():
     assert machine.pace.beside(1) == few == 4
 
 
-def test_what_costs_nothing_yet_is_tried_with_twice_as_much():
+def test_what_costs_nothing_yet_is_tried_with_a_few_more_each_time():
     machine = Machine(0.007, 0.0)
     machine.run(1, 0)
-    for tokens in (4, 8, 16, 32):
+    for tokens in (4, 8, 16, 24, 32, 40):
         assert machine.pace.beside(1) == tokens
         machine.run(1, tokens)
 
