@@ -1,7 +1,8 @@
-// Signs that something goes on blink by this: an endless animation would draw sixty frames a second, on the cores that
-// the model needs. Each sign is dimmed by itself, as what changes at the root is work for the whole page; and each is
-// looked for in its place, as there may be thousands of messages. Text that comes is a sign itself: then they stand still.
+// The signs that something goes on: they blink while one waits, and stand still beside text that comes.
 
+// An endless animation would draw sixty frames a second, on the cores that the model needs. Each sign is dimmed by itself,
+// as what changes at the root is work for the whole page; and each is looked for in its place, as there may be thousands
+// of messages.
 const BEAT_MS = 600;
 const SIGNS = ["#chat-list > [data-busy]", "#status.busy", "#transcript > article:last-child[data-waiting]", "#model:is([data-state=resolving], [data-state=loading], [data-state=downloading])"];
 
