@@ -168,7 +168,7 @@ class Sampler:
         """Draw from the logits of one position, and remember the token drawn. Raises `EngineFailed`."""
         excluded = self._excluded()
         if self._is_maximum and self._guide is None:
-            token = _maximum(logits, list(excluded))
+            token = _maximum(logits, excluded)
         else:
             tokens = self._eligible(logits, excluded)
             self._candidates.fill(logits, tokens, excluded if tokens is None else ())
@@ -227,14 +227,16 @@ class Sampler:
         native.llama_sampler_chain_add(self.chain, _BUILDERS[step.name](self._vocabulary, self._seed, *step.values))
 
 
-def _maximum(logits: Row, excluded: list[int]) -> int:
+def _maximum(logits: Row, excluded: Collection[int]) -> int:
     """Return the token of the highest logit that is not excluded; the logits stay as they are."""
-    kept = logits[excluded]
-    logits[excluded] = -np.inf
-    token = int(logits.argmax())
-    best = float(logits[token])
-    logits[excluded] = kept
-    return sure(token, best)
+    kept = [(token, logits[token]) for token in excluded]
+    for token in excluded:
+        logits[token] = -np.inf
+    best = int(logits.argmax())
+    height = float(logits[best])
+    for token, logit in kept:
+        logits[token] = logit
+    return sure(best, height)
 
 
 def _made(sampler: native.llama_sampler_p) -> native.llama_sampler_p:
