@@ -185,16 +185,15 @@ class Sampler:
         Where all that a guide allows are excluded, they may come after all: it knows that nothing else can. Where the
         chain begins with a cut to the `top_k` highest logits, only those go into it.
         """
-        left = np.ones(len(logits), np.bool_)
-        left[list(excluded)] = False
-        if self._guide is not None:
-            allowed = self._guide.allowed()
-            left &= allowed
-            return np.flatnonzero(left if left.any() else allowed)
-        if self._top_k:
+        if self._guide is None and self._top_k:
             tokens = highest(logits, self._top_k + len(excluded))
-            return tokens[left[tokens]] if excluded else tokens
-        return None if self._is_plain(excluded) else np.flatnonzero(left)
+            return tokens[~np.isin(tokens, list(excluded))] if excluded else tokens
+        if self._guide is None and self._is_plain(excluded):
+            return None
+        allowed = np.ones(len(logits), np.bool_) if self._guide is None else self._guide.allowed()
+        left = allowed.copy()
+        left[list(excluded)] = False
+        return np.flatnonzero(left if self._guide is None or left.any() else allowed)
 
     def _remember(self, token: int) -> None:
         self._ngrams.accept(token)
