@@ -5,8 +5,8 @@ way that a message from the page goes: history, costs, plan, template, engine. W
 notices: "first" runs from there to the first token, "read" is the part of the prompt that the engine had not read
 before, "reused" the rest as a share of the whole. A turn is one that is past the overflow; the worst one counts, too.
 
-"cold" is a dialogue that the engine has never seen, and that hardly leaves any room. The engine gets one sequence, so
-that a cold read takes the place of the chat: "return" comes back to it after that.
+"cold" is a dialogue that the engine has never seen, and that fills the window as far as whole words go. The engine gets
+one sequence, so that a cold read takes the place of the chat: "return" comes back to it after that.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WRITTEN = 24
 ASKED = 34
 """Words of a message: about 75 tokens."""
 COLD = 23
-"""Messages that fill the window, of a few words more."""
+"""Messages that fill the window, of as many words as go into it."""
 SYSTEM = "You are a kettle that knows everything about tea."
 SAMPLING = SamplingParams(max_tokens=WRITTEN, min_tokens=WRITTEN, temperature=0.8)
 
@@ -115,7 +115,7 @@ class House:
         for _ in range(TURNS):
             parent = self.history.add_message(talks.OWNER, chat, parent, "user", talks.words(chance, ASKED)).id
             self.path = self.history.dialogue(talks.OWNER, chat).path
-            overflowed = self._dropped()
+            overflowed = self._dropped(self.path)
             asked = self.ask(self.path)
             if overflowed:
                 found.append(asked)
@@ -132,15 +132,10 @@ class House:
 
     def cold(self, seed: int) -> Asked:
         """Read a dialogue that fills the window for the first time."""
-        chance = random.Random(f"{seed} {self._colds.random()}")
-        roles = ("user", "assistant")
-        # Ids that no other dialogue has, so that no cost is known, either.
-        path = tuple(
-            Node(0, None, roles[at % 2], talks.words(chance, ASKED + 3))  # type: ignore[arg-type]
-            for at in range(COLD)
-        )
-        asked = self.ask(path)
-        assert asked.usage.prompt_tokens > 0.8 * WINDOW, asked.usage
+        name = f"{seed} {self._colds.random()}"
+        paths = (_talk(random.Random(name), words) for words in range(2 * ASKED, 0, -1))
+        asked = self.ask(next(path for path in paths if not self._dropped(path)))
+        assert asked.usage.prompt_tokens > 0.95 * WINDOW, asked.usage
         return asked
 
     def again(self) -> Asked:
@@ -193,5 +188,10 @@ class House:
         # What stands in the cache is what was just written: so that is the last reply.
         self.path = (*self.path[:-1], Node(0, self.path[-2].id, "assistant", last))
 
-    def _dropped(self) -> bool:
-        return self.prompts.fit(self.backend, SYSTEM, self.path, "assistant", "", SAMPLING).plan.dropped > 0
+    def _dropped(self, path: tuple[Node, ...]) -> bool:
+        return self.prompts.fit(self.backend, SYSTEM, path, "assistant", "", SAMPLING).plan.dropped > 0
+
+
+def _talk(chance: random.Random, words: int) -> tuple[Node, ...]:
+    """Return messages of so many words. They have no ids, so no cost of theirs is known."""
+    return tuple(Node(0, None, ("user", "assistant")[at % 2], talks.words(chance, words)) for at in range(COLD))
