@@ -104,7 +104,9 @@ class Subscription:
         number = 0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._rest())
+                # not wait_for: it forgets a cancellation that comes in the moment of the event (Python 3.11)
+                async with asyncio.timeout(self._rest()):
+                    await self._woken.wait()
             self._woken.clear()
             if self._rest() == 0 and (patches := self._take()):
                 await send({"n": number, "patches": patches})

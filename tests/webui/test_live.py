@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from webui import live
 from webui.live import ALL_PAGES, Live, Subscription, chat_topic
 
@@ -181,5 +183,27 @@ def test_a_page_that_turns_to_another_chat_misses_nothing_meant_for_it() -> None
         await settle()
         assert [patch["kind"] for patch in page.patches] == ["state", "new", "answer"]
         page.task.cancel()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_page_that_goes_in_the_moment_of_a_patch_is_let_go(steps: int) -> None:
+    async def scenario(hub: Live) -> None:
+        page = Page(hub)
+
+        def tell() -> None:
+            page.subscription.put(chat_topic(1), ("x",), lambda _: {"kind": "x"})
+
+        tell()
+        await asyncio.sleep(live.NEAR_SECONDS / 4)
+        tell()  # told again, so it waits for its time
+        await asyncio.sleep(live.NEAR_SECONDS / 4)
+        tell()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        page.task.cancel()
+        await asyncio.wait((page.task,), timeout=1)
+        assert page.task.cancelled()
 
     run(scenario)

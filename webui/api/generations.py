@@ -70,7 +70,9 @@ class Generations:
         if not self._heard:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), seconds)
+                # not wait_for: it forgets a cancellation that comes in the moment of the event (Python 3.11)
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
         told: list[Heard] = []
         while self._heard:
             index, said = self._heard[0]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from backends.base import Backend
@@ -151,7 +151,7 @@ def _told(path: str, handler: Handler, meters: Meters) -> Handler:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)
-        except ClientGone:
+        except (ClientGone, ClientDisconnect):  # while it is answered, or before it had asked to the end
             response = Response(status_code=_CLIENT_GONE)
         except SamovarError as error:
             response = refusal(error)

@@ -82,9 +82,12 @@ def chunks(text: str) -> list[dict[str, Any]]:
 
 
 async def hang_up(
-    app: ASGIApp, path: str, body: dict[str, Any], ready: Callable[[list[Message]], Awaitable[None]]
+    app: ASGIApp, path: str, body: dict[str, Any], ready: Callable[[list[Message]], Awaitable[None]], asks: bool = True
 ) -> list[Message]:
-    """Ask, hang up once `ready` returns, and return what was sent until the application let go."""
+    """Ask, hang up once `ready` returns, and return what was sent until the application let go.
+
+    Without `asks`, hang up when only the half is asked.
+    """
     sent: list[Message] = []
     asked = False
 
@@ -92,7 +95,8 @@ async def hang_up(
         nonlocal asked
         if not asked:
             asked = True
-            return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+            whole = json.dumps(body).encode()
+            return {"type": "http.request", "body": whole if asks else whole[:9], "more_body": not asks}
         await ready(sent)
         return {"type": "http.disconnect"}
 

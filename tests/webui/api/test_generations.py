@@ -43,6 +43,11 @@ async def begin(speaker: Speaker) -> Generations:
     return await Generations.start(cast("Backend", speaker), [[request]])
 
 
+async def listen_on(generations: Generations) -> None:
+    while not generations.over:
+        await generations.next(60)
+
+
 def text(heard: Sequence[Heard]) -> str:
     return "".join(event.text for _, event in heard if isinstance(event, TextDelta))
 
@@ -104,5 +109,32 @@ def test_what_was_written_before_an_error_is_told_first() -> None:
             while True:
                 written += text(await generations.next(5))
         assert written == "ab"
+
+    asyncio.run(listen())
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_who_goes_in_the_moment_of_a_word_is_let_go(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def listen() -> None:
+        speaker = Speaker([TextDelta("a", 1), END])
+        generations = await begin(speaker)
+        listener = asyncio.create_task(listen_on(generations))
+        await asyncio.sleep(0)
+        delivered = asyncio.Event()
+        deliver = generations._deliver
+
+        def deliver_and_tell() -> None:
+            deliver()
+            delivered.set()
+
+        monkeypatch.setattr(generations, "_deliver", deliver_and_tell)
+        speaker.let.release()
+        await delivered.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        listener.cancel()
+        await asyncio.wait((listener,), timeout=1)
+        assert listener.cancelled()
+        generations.close()
 
     asyncio.run(listen())

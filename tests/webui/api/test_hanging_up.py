@@ -72,6 +72,17 @@ def test_while_the_model_is_loading(build: Build) -> None:
     assert not office.house.backend.requests
 
 
+def test_before_everything_is_asked(build: Build, caplog: pytest.LogCaptureFixture) -> None:
+    office = build()
+
+    async def ready(_: list[Message]) -> None:
+        return
+
+    asyncio.run(hang_up(office.app, "/v1/chat/completions", BODY, ready, asks=False))
+    assert office.figure("samovar_requests_total", path="/v1/chat/completions", status="499") == 1
+    assert not caplog.records and not office.house.backend.requests
+
+
 def test_a_connection_that_breaks_while_it_is_written_to(build: Build) -> None:
     office = build(SLOW)
 
