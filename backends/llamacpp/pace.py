@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable
+from statistics import median
 
 ALONE = 1.0
 """Seconds of reading in one step while nobody writes, so that a new request and a cancel are heard soon."""
@@ -20,6 +22,9 @@ _WEIGHT = 0.25
 _LEAST = 1e-9
 _FADING = 0.98
 """What is thought of reading beside writers fades while nobody tries it, so that a hiccup does not count for ever."""
+_LATEST = 9
+"""So many of the last steps that only wrote tell what one takes: their median, for a few may be held up by something
+else, and while a prompt is read there may be no more of them for long."""
 _NEXT = 0.5
 """What each further writer adds to a step, in steps of one alone, until it is known."""
 
@@ -30,7 +35,8 @@ class Pace:
     def __init__(self, limit: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._limit, self._clock = limit, clock
         self._rate = 0.0  # prompt tokens a second, read by themselves
-        self._writes: dict[int, float] = {}  # seconds of a step that only writes, by the number of those who do
+        # seconds of the last steps that only wrote, by the number of those who did
+        self._writes: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=_LATEST))
         self._extra = 0.0  # seconds that a prompt token adds to a step beside writing
         self._lately = 0  # prompt tokens of the last such step
         self._began = 0.0
@@ -48,7 +54,7 @@ class Pace:
         """The step wrote for so many requests, and read so many tokens of prompts."""
         seconds = max(1e-6, self._clock() - self._began)
         if not reading:
-            self._writes[writing] = _mean(self._writes.get(writing, 0.0), seconds)
+            self._writes[writing].append(seconds)
         elif not writing:
             if reading >= _FEW:  # fewer tell nothing of the speed
                 self._rate = _mean(self._rate, reading / seconds)
@@ -84,10 +90,10 @@ class Pace:
 
     def _write(self, writing: int) -> float:
         """Return the seconds of a step in which so many only write; 0 while nothing is known."""
-        if not self._writes or writing in self._writes:
-            return self._writes.get(writing, 0.0)
+        if not self._writes:
+            return 0.0
         nearest = min(self._writes, key=lambda number: abs(number - writing))
-        return self._writes[nearest] * (1 + _NEXT * (writing - 1)) / (1 + _NEXT * (nearest - 1))
+        return median(self._writes[nearest]) * (1 + _NEXT * (writing - 1)) / (1 + _NEXT * (nearest - 1))
 
     def _whole(self, tokens: float) -> int:
         """Return a number of tokens that fits a batch; the library computes eights of them best."""

@@ -24,7 +24,7 @@ from tests.bench import Bound, Measure, Setup, talks
 
 TITLE = "a reply while a prompt of 4,000 tokens is read beside it"
 UNIT = {"median": "× usual", "p99": "× usual", "worst": "× usual", "reading": "s"}
-REPETITIONS = 1
+REPETITIONS = 3
 WARM_UP = False
 BOUNDS = (Bound("gap: worst", 4),)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -15,7 +17,7 @@ FIRST_SEED = 1
 def run(name: str, setup: Setup) -> dict[str, Any]:
     """Run one bench and return its results as plain data."""
     bench = importlib.import_module(BENCHES[name])
-    with bench.subjects(setup) as subjects:
+    with bench.subjects(setup) as subjects, _kept_out_of_garbage():
         figures = measure(subjects, bench.REPETITIONS, getattr(bench, "WARM_UP", True))
     return {
         "name": name,
@@ -27,6 +29,17 @@ def run(name: str, setup: Setup) -> dict[str, Any]:
         "ratios": ratios(figures, getattr(bench, "RATIOS", ())),
         "bounds": bounds(figures, getattr(bench, "BOUNDS", ())),
     }
+
+
+@contextmanager
+def _kept_out_of_garbage() -> Iterator[None]:
+    """What is imported and opened is not looked through for garbage while something is timed, as in the server."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def measure(subjects: Mapping[str, Measure], repetitions: int, warm_up: bool = True) -> dict[str, list[float]]:

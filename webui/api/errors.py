@@ -37,15 +37,22 @@ class UnsupportedField(InvalidRequest):
     message = "{name} is not supported: {why}."
 
 
+class WrongMethod(InvalidRequest):
+    """The route is there, but not for this method. Details: method, allowed."""
+
+    message = "This address takes {allowed} requests, and this is {method}."
+
+
 _STATUS: tuple[tuple[type[SamovarError], int], ...] = (
     (NotFound, 404),
+    (WrongMethod, 405),
     (InvalidRequest, 400),
     (ModelUnavailable, 503),
     (EngineClosed, 503),
     (HistoryFailed, 503),
     (SamovarError, 500),
 )
-_TYPES: Mapping[int, str] = {400: "invalid_request_error", 404: "not_found_error"}
+_TYPES: Mapping[int, str] = {400: "invalid_request_error", 404: "not_found_error", 405: "invalid_request_error"}
 _NAMING = (
     InvalidBody, UnsupportedField, InvalidConstraint, InvalidParameter, UnknownParameter, UnsupportedParameter,
 )  # fmt: skip
@@ -68,8 +75,10 @@ def refusal(error: SamovarError) -> Response:
 
     Who comes while a model is loading, or being switched, is told when to try again.
     """
-    soon = isinstance(error, ModelLoading | EngineClosed)
-    return JSONResponse(told(error), status_of(error), {"retry-after": str(RETRY_SECONDS)} if soon else None)
+    headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, ModelLoading | EngineClosed) else {}
+    if isinstance(error, WrongMethod):
+        headers = {"allow": str(error.details["allowed"])}
+    return JSONResponse(told(error), status_of(error), headers)
 
 
 def from_validation(error: ValidationError) -> InvalidBody:

@@ -17,7 +17,7 @@ from webui.api import logprobs
 from webui.api.answers import ChatShape, Json, TextShape
 from webui.api.bodies import ChatBody, CompletionBody, DetokenizeBody, TokenizeBody, read
 from webui.api.completions import Asked, Completions
-from webui.api.errors import InvalidBody, refusal
+from webui.api.errors import InvalidBody, WrongMethod, refusal
 from webui.api.fields import Groups, chat_groups, completion_groups, dialogue, only, prompts
 from webui.api.metrics import CONTENT_TYPE, exposition
 from webui.api.streams import ClientGone
@@ -49,6 +49,8 @@ def api_router(loader: Loader, meters: Meters, completions: Completions | None =
         ("GET", "/metrics", desk.metrics),
     ):
         router.add_api_route(path, _told(path, handler, meters), methods=[method])
+        others = [other for other in _ANY if other != method]
+        router.add_api_route(path, _told(path, _only(method), meters), methods=others)
     # Gradio answers whatever is left over, with a page of its own.
     router.add_api_route("/v1/{rest:path}", _told("other", desk.nothing, meters), methods=list(_ANY))
     return router
@@ -143,6 +145,15 @@ class _Desk:
             "alternatives": backend.capabilities.alternatives,
             "constraints": sorted(backend.capabilities.constraints),
         }
+
+
+def _only(method: str) -> Handler:
+    """Return what answers the other methods of a route."""
+
+    async def refuse(request: Request) -> Response:
+        raise WrongMethod(method=request.method, allowed=method)
+
+    return refuse
 
 
 def _told(path: str, handler: Handler, meters: Meters) -> Handler:

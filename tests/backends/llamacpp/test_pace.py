@@ -125,3 +125,24 @@ def test_after_a_hiccup_more_than_one_is_tried_again():
     assert machine.pace.beside(1) == 1
     machine.run(0, 1, 250)
     assert machine.pace.beside(1) > 1
+
+
+def test_a_hiccup_while_somebody_writes_lets_no_more_be_read_beside_them():
+    machine = Machine(0.007, 0.0005)
+    machine.run(1, 0, 20)
+    machine.step = 0.07
+    machine.run(1, 0, 4)
+    machine.step = 0.007
+    for _ in range(30):
+        taken = machine.run(1, machine.pace.beside(1))
+    assert taken <= STRETCH * 0.007 + 1e-9
+
+
+def test_a_chat_that_has_grown_lets_more_be_read_beside_it():
+    machine = Machine(0.007, 0.0005)
+    machine.run(1, 0, 20)
+    machine.step = 0.014
+    machine.run(1, 0, 5)
+    for _ in range(30):
+        taken = machine.run(1, machine.pace.beside(1))
+    assert 2 * 0.014 < taken <= STRETCH * 0.014 + 1e-9

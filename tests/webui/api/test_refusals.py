@@ -228,6 +228,20 @@ def test_what_is_not_there(office: Office, path: str) -> None:
     assert answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/v1/chat/completions", "POST"), ("GET", "/v1/tokenize", "POST"), ("DELETE", "/v1/models/x", "GET"),
+     ("POST", "/metrics", "GET")],
+)  # fmt: skip
+def test_what_is_there_for_another_method(office: Office, method: str, path: str, allowed: str) -> None:
+    answer = office.client.request(method, path)
+    error = answer.json()["error"]
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert (error["type"], error["code"]) == ("invalid_request_error", "wrong_method")
+    assert error["message"] == f"This address takes {allowed} requests, and this is {method}."
+    assert office.figure("samovar_requests_total", path=path.replace("/x", "/{name:path}"), status="405") == 1
+
+
 def test_pages_of_other_sites_get_nothing(office: Office) -> None:
     for path in ("/v1/models", "/metrics"):
         assert office.client.get(path, headers={"origin": "http://evil.example"}).status_code == 403

@@ -226,6 +226,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "Запрос не такой, какой нужен; {name}: {problem}.",
     ),
     "unsupported_field": ("“{name}” is not supported: {why}.", "«{name}» не поддерживается: {why}."),
+    "wrong_method": (
+        "This address takes {allowed} requests, and this is {method}.",
+        "По этому адресу принимают запросы {allowed}, а это {method}.",
+    ),
     "port_in_use": (
         "The port {port} is taken by another program, perhaps by another Samovar. Take another one: --port NUMBER.",
         "Порт {port} занят другой программой — может быть, другим самоваром. Возьмите другой: --port ЧИСЛО.",
