@@ -8,11 +8,12 @@ Patches are built when they are sent: what nobody looks at is never rendered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
+
+from webui.waiting import happened
 
 Patch = dict[str, Any]
 Build = Callable[["Subscription"], Patch | list[Patch] | None]
@@ -103,10 +104,7 @@ class Subscription:
         """Send frames until cancelled; `send` may take as long as the page's connection needs."""
         number = 0
         while True:
-            with contextlib.suppress(TimeoutError):
-                # not wait_for: it forgets a cancellation that comes in the moment of the event (Python 3.11)
-                async with asyncio.timeout(self._rest()):
-                    await self._woken.wait()
+            await happened(self._woken, self._rest())
             self._woken.clear()
             if self._rest() == 0 and (patches := self._take()):
                 await send({"n": number, "patches": patches})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 SIGNED_OUT = 4401
 """The close code when a session ends while its page is open."""
@@ -44,7 +47,10 @@ class Watched:
         while True:
             await self._asked.wait()
             self._asked.clear()
-            await self._may_go_on()
+            try:
+                await self._may_go_on()
+            except Exception:  # a database that is locked, say; with the next message it is asked again
+                log.exception("whether a session goes on could not be found out")
 
     async def _hear(self) -> Message:
         message = await self._receive()

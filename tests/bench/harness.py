@@ -33,7 +33,7 @@ def run(name: str, setup: Setup) -> dict[str, Any]:
 
 @contextmanager
 def _kept_out_of_garbage() -> Iterator[None]:
-    """What is imported and opened is not looked through for garbage while something is timed, as in the server."""
+    """What this process has imported and opened is not looked through for garbage while something is timed."""
     gc.collect()
     gc.freeze()
     try:

@@ -67,7 +67,7 @@ class Completions:
         if not asked.stream:
             return await while_connected(request.receive, self._collect(asked))
         answer, generations = await while_connected(request.receive, self._start(asked))
-        return EventStream(self._stream(answer, generations, asked.with_usage))
+        return EventStream(self._stream(answer, generations, asked.with_usage), generations.close)
 
     async def _start(self, asked: Asked) -> tuple[Answer, Generations]:
         backend = await self.backend()
@@ -87,17 +87,16 @@ class Completions:
     async def _stream(self, answer: Answer, generations: Generations, with_usage: bool) -> AsyncGenerator[str, None]:
         # OpenAI has a usage in every chunk once it is asked for, null in all but the last.
         more = {"usage": None} if with_usage else {}
-        with closing(generations):
-            try:
-                for opening in answer.opening():
-                    yield data(opening | more)
-                while not generations.over:
-                    heard = await generations.next(self._silence)
-                    yield "".join([_line(answer, each, more) for each in heard]) or comment("waiting")
-                if with_usage:
-                    yield data(answer.closing())
-            except SamovarError as error:
-                yield data(told(error))
+        try:
+            for opening in answer.opening():
+                yield data(opening | more)
+            while not generations.over:
+                heard = await generations.next(self._silence)
+                yield "".join([_line(answer, each, more) for each in heard]) or comment("waiting")
+            if with_usage:
+                yield data(answer.closing())
+        except SamovarError as error:
+            yield data(told(error))
         yield DONE
 
 

@@ -73,11 +73,14 @@ def told(error: SamovarError) -> dict[str, object]:
 def refusal(error: SamovarError) -> Response:
     """Return the response to a request that failed before anything was sent.
 
-    Who comes while a model is loading, or being switched, is told when to try again.
+    Who comes while a model is loading, or being switched, is told when to try again; who asks with the wrong method,
+    which are right.
     """
-    headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, ModelLoading | EngineClosed) else {}
-    if isinstance(error, WrongMethod):
-        headers = {"allow": str(error.details["allowed"])}
+    headers = {}
+    if isinstance(error, ModelLoading | EngineClosed):
+        headers["retry-after"] = str(RETRY_SECONDS)
+    elif isinstance(error, WrongMethod):
+        headers["allow"] = str(error.details["allowed"])
     return JSONResponse(told(error), status_of(error), headers)
 
 

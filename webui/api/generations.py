@@ -17,6 +17,7 @@ from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
 from backends.values import Done, Event, Progress, Queued, ReasoningDelta, Request, TextDelta
 from webui.api.fields import Groups
+from webui.waiting import happened
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,7 @@ class Generations:
         """
         if not self._heard:
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                # not wait_for: it forgets a cancellation that comes in the moment of the event (Python 3.11)
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+            await happened(self._news, seconds)
         told: list[Heard] = []
         while self._heard:
             index, said = self._heard[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -30,7 +30,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _CLIENT_GONE = 499
 """The status in the figures for a client that did not wait; it is sent to nobody."""
-_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ def api_router(loader: Loader, meters: Meters, completions: Completions | None =
         ("POST", "/v1/detokenize", desk.detokenize),
         ("GET", "/metrics", desk.metrics),
     ):
-        router.add_api_route(path, _told(path, handler, meters), methods=[method])
-        others = [other for other in _ANY if other != method]
-        router.add_api_route(path, _told(path, _only(method), meters), methods=others)
+        allowed = ("GET", "HEAD") if method == "GET" else (method,)
+        router.add_api_route(path, _told(path, handler, meters), methods=list(allowed))
+        others = [other for other in _ANY if other not in allowed]
+        router.add_api_route(path, _told(path, _wrong_method(allowed), meters), methods=others)
     # Gradio answers whatever is left over, with a page of its own.
     router.add_api_route("/v1/{rest:path}", _told("other", desk.nothing, meters), methods=list(_ANY))
     return router
@@ -147,11 +148,11 @@ class _Desk:
         }
 
 
-def _only(method: str) -> Handler:
+def _wrong_method(allowed: Sequence[str]) -> Handler:
     """Return what answers the other methods of a route."""
 
     async def refuse(request: Request) -> Response:
-        raise WrongMethod(method=request.method, allowed=method)
+        raise WrongMethod(method=request.method, allowed=", ".join(allowed))
 
     return refuse
 
@@ -162,7 +163,8 @@ def _told(path: str, handler: Handler, meters: Meters) -> Handler:
     async def answer(request: Request) -> Response:
         try:
             response = await handler(request)
-        except (ClientGone, ClientDisconnect):  # while it is answered, or before it had asked to the end
+        except (ClientGone, ClientDisconnect):
+            # While it is answered, or before it had asked to the end; so ends a body, too, that grew too large.
             response = Response(status_code=_CLIENT_GONE)
         except SamovarError as error:
             response = refusal(error)

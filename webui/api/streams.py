@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -53,14 +53,17 @@ async def _gone(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """A response of server-sent events; when the client goes, the iterator is closed where it waits."""
+    """A response of server-sent events; when the client goes, the iterator is closed where it waits.
+
+    `close` is called in the end, whatever it is: an iterator that nobody has begun has no end of its own.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, events: AsyncGenerator[str, None], close: Callable[[], None]) -> None:
         super().__init__(None, headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._events = events
+        self._events, self._close = events, close
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the events as they come."""
@@ -68,6 +71,8 @@ class EventStream(Response):
             await while_connected(receive, self._send(send))
         except (ClientGone, OSError):
             return
+        finally:
+            self._close()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -82,11 +82,11 @@ def chunks(text: str) -> list[dict[str, Any]]:
 
 
 async def hang_up(
-    app: ASGIApp, path: str, body: dict[str, Any], ready: Callable[[list[Message]], Awaitable[None]], asks: bool = True
+    app: ASGIApp, path: str, body: dict[str, Any], ready: Callable[[list[Message]], Awaitable[None]], whole: bool = True
 ) -> list[Message]:
     """Ask, hang up once `ready` returns, and return what was sent until the application let go.
 
-    Without `asks`, hang up when only the half is asked.
+    With `whole` false, hang up in the middle of the body.
     """
     sent: list[Message] = []
     asked = False
@@ -95,8 +95,8 @@ async def hang_up(
         nonlocal asked
         if not asked:
             asked = True
-            whole = json.dumps(body).encode()
-            return {"type": "http.request", "body": whole if asks else whole[:9], "more_body": not asks}
+            text = json.dumps(body).encode()
+            return {"type": "http.request", "body": text if whole else text[: len(text) // 2], "more_body": not whole}
         await ready(sent)
         return {"type": "http.disconnect"}
 

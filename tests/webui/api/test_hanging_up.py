@@ -78,12 +78,13 @@ def test_before_everything_is_asked(build: Build, caplog: pytest.LogCaptureFixtu
     async def ready(_: list[Message]) -> None:
         return
 
-    asyncio.run(hang_up(office.app, "/v1/chat/completions", BODY, ready, asks=False))
+    asyncio.run(hang_up(office.app, "/v1/chat/completions", BODY, ready, whole=False))
     assert office.figure("samovar_requests_total", path="/v1/chat/completions", status="499") == 1
     assert not caplog.records and not office.house.backend.requests
 
 
-def test_a_connection_that_breaks_while_it_is_written_to(build: Build) -> None:
+@pytest.mark.parametrize("good", [0, 3])
+def test_a_connection_that_breaks_while_it_is_written_to(build: Build, good: int) -> None:
     office = build(SLOW)
 
     async def ready(_: list[Message]) -> None:
@@ -95,7 +96,7 @@ def test_a_connection_that_breaks_while_it_is_written_to(build: Build) -> None:
         async def broken(self: object, message: Message) -> None:
             nonlocal sends
             sends += 1
-            if sends > 3:
+            if sends > good:
                 raise OSError("broken pipe")
 
         patch.setattr("webui.bodies.SecuredResponse.__call__", broken)

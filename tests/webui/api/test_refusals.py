@@ -230,8 +230,8 @@ def test_what_is_not_there(office: Office, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/v1/chat/completions", "POST"), ("GET", "/v1/tokenize", "POST"), ("DELETE", "/v1/models/x", "GET"),
-     ("POST", "/metrics", "GET")],
+    [("GET", "/v1/chat/completions", "POST"), ("OPTIONS", "/v1/tokenize", "POST"),
+     ("DELETE", "/v1/models/x", "GET, HEAD"), ("POST", "/metrics", "GET, HEAD")],
 )  # fmt: skip
 def test_what_is_there_for_another_method(office: Office, method: str, path: str, allowed: str) -> None:
     answer = office.client.request(method, path)
@@ -240,6 +240,13 @@ def test_what_is_there_for_another_method(office: Office, method: str, path: str
     assert (error["type"], error["code"]) == ("invalid_request_error", "wrong_method")
     assert error["message"] == f"This address takes {allowed} requests, and this is {method}."
     assert office.figure("samovar_requests_total", path=path.replace("/x", "/{name:path}"), status="405") == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics"])
+def test_what_can_be_read_has_a_head(office: Office, path: str) -> None:
+    answer = office.client.head(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == office.client.get(path).headers["content-type"]
 
 
 def test_pages_of_other_sites_get_nothing(office: Office) -> None:
