@@ -16,6 +16,12 @@ class Machine:
             self.pace.end(writing, reading)
         return taken
 
+    def read_beside_one(self) -> float:
+        """Read beside one who writes until that goes at a steady pace; returns how long a step takes then."""
+        for _ in range(30):
+            taken = self.run(1, self.pace.beside(1))
+        return taken
+
 
 def test_before_anything_is_known_steps_are_small_beside_others_and_large_alone():
     pace = Pace(512)
@@ -38,9 +44,7 @@ def test_alone_a_slow_machine_still_reads_a_whole_tile_if_that_takes_seconds_onl
 def test_beside_writers_a_step_takes_at_most_so_many_times_as_long():
     machine = Machine(0.007, 0.0005)
     machine.run(1, 0, 20)
-    for _ in range(30):
-        taken = machine.run(1, machine.pace.beside(1))
-    assert taken <= STRETCH * 0.007 + 1e-9
+    assert machine.read_beside_one() <= STRETCH * 0.007 + 1e-9
     assert machine.pace.beside(1) == 24
 
 
@@ -75,9 +79,7 @@ def test_one_who_writes_alone_is_not_paced_by_what_many_take():
     machine.run(16, 0, 20)
     machine.step = 0.007
     machine.run(1, 0, 20)
-    for _ in range(30):
-        taken = machine.run(1, machine.pace.beside(1))
-    assert taken <= STRETCH * 0.007 + 1e-9
+    assert machine.read_beside_one() <= STRETCH * 0.007 + 1e-9
 
 
 def test_a_slow_machine_still_reads_a_little():
@@ -133,9 +135,7 @@ def test_a_hiccup_while_somebody_writes_lets_no_more_be_read_beside_them():
     machine.step = 0.07
     machine.run(1, 0, 4)
     machine.step = 0.007
-    for _ in range(30):
-        taken = machine.run(1, machine.pace.beside(1))
-    assert taken <= STRETCH * 0.007 + 1e-9
+    assert machine.read_beside_one() <= STRETCH * 0.007 + 1e-9
 
 
 def test_a_chat_that_has_grown_lets_more_be_read_beside_it():
@@ -143,6 +143,4 @@ def test_a_chat_that_has_grown_lets_more_be_read_beside_it():
     machine.run(1, 0, 20)
     machine.step = 0.014
     machine.run(1, 0, 5)
-    for _ in range(30):
-        taken = machine.run(1, machine.pace.beside(1))
-    assert 2 * 0.014 < taken <= STRETCH * 0.014 + 1e-9
+    assert 2 * 0.014 < machine.read_beside_one() <= STRETCH * 0.014 + 1e-9
