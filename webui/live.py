@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
-from webui.waiting import happened
+from webui.waiting import until_set
 
 Patch = dict[str, Any]
 Build = Callable[["Subscription"], Patch | list[Patch] | None]
@@ -104,7 +104,7 @@ class Subscription:
         """Send frames until cancelled; `send` may take as long as the page's connection needs."""
         number = 0
         while True:
-            await happened(self._woken, self._rest())
+            await until_set(self._woken, self._rest())
             self._woken.clear()
             if self._rest() == 0 and (patches := self._take()):
                 await send({"n": number, "patches": patches})

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 
 
-async def happened(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait until an event is set, for so many seconds at most (None: without an end); return whether it is.
+async def until_set(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait until an event is set, for so many seconds at most; None: without an end.
 
     Until Python 3.12, `asyncio.wait_for` forgets a cancellation that comes in the moment of the event.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    return event.is_set()

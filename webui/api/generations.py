@@ -17,7 +17,7 @@ from backends.base import Backend, Generation
 from backends.errors import EngineFailed, SamovarError
 from backends.values import Done, Event, Progress, Queued, ReasoningDelta, Request, TextDelta
 from webui.api.fields import Groups
-from webui.waiting import happened
+from webui.waiting import until_set
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Generations:
         """
         if not self._heard:
             self._news.clear()
-            await happened(self._news, seconds)
+            await until_set(self._news, seconds)
         told: list[Heard] = []
         while self._heard:
             index, said = self._heard[0]
