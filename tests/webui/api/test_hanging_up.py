@@ -101,6 +101,8 @@ def test_a_connection_that_breaks_while_it_is_written_to(build: Build, good: int
 
         patch.setattr("webui.bodies.SecuredResponse.__call__", broken)
         asyncio.run(hang_up(office.app, "/v1/chat/completions", {**BODY, "stream": True}, ready))
+    # Nobody has seen it begin, so it may still be about to.
+    office.house.until(lambda: office.figure("samovar_generations_total", end="cancelled") == 1)
     assert ends(office) == {"cancelled": 1}
 
 
